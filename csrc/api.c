@@ -1,0 +1,66 @@
+/* Every public door: check the arguments, then call the chosen kernel. The doors themselves are in api_typed.h, once
+ * per dtype. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "dispatch.h"
+
+_Static_assert(sizeof(size_t) == 8, "the limits on shapes keep sizes from overflowing 64 bits");
+
+const char *fastrnn_status_message(fastrnn_status status)
+{
+    switch (status) {
+    case FASTRNN_OK:
+        return "no error";
+    case FASTRNN_ERROR_NULL:
+        return "a pointer that must not be NULL is";
+    case FASTRNN_ERROR_SHAPE:
+        return "a size is zero, or beyond the limits (H and V below 2^24, T times B below 2^32)";
+    case FASTRNN_ERROR_INDEX:
+        return "a character is outside [0, V)";
+    case FASTRNN_ERROR_VALUE:
+        return "clip and temperature must be positive, learning rate and temperature finite";
+    case FASTRNN_ERROR_NOT_FINITE:
+        return "the loss or a probability is NaN or infinite";
+    case FASTRNN_ERROR_ISA:
+        return "the instruction set is unknown, or this machine does not have it";
+    }
+    return "unknown status";
+}
+
+static bool shape_is_valid(const fastrnn_shape *shape)
+{
+    const size_t units = (size_t)1 << 24, cells = (size_t)1 << 32;
+    return shape->T > 0 && shape->B > 0 && shape->H > 0 && shape->V > 0 && shape->H < units && shape->V < units &&
+           shape->T < cells && shape->B < cells && shape->T * shape->B < cells;
+}
+
+static bool all_below(size_t n, const int64_t *indices, size_t limit)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (indices[i] < 0 || (uint64_t)indices[i] >= limit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#define REQUIRE(condition, error) \
+    do {                          \
+        if (!(condition)) {       \
+            return error;         \
+        }                         \
+    } while (0)
+
+#define FASTRNN_REAL float
+#define FASTRNN_TYPED(name) name##_f32
+#define TABLE f32
+#include "api_typed.h"
+#undef FASTRNN_REAL
+#undef FASTRNN_TYPED
+#undef TABLE
+
+#define FASTRNN_REAL double
+#define FASTRNN_TYPED(name) name##_f64
+#define TABLE f64
+#include "api_typed.h"

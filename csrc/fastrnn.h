@@ -1,0 +1,105 @@
+/* fastrnn: small recurrent networks on an ordinary CPU, in plain C11.
+ *
+ * This header is the whole public face of the library; csrc/ builds and works without Python (see csrc/Makefile).
+ *
+ * How to use it
+ * -------------
+ * 1. Fill a fastrnn_shape with the sizes of the network and of one sequence.
+ * 2. Ask fastrnn_workspace_size_f64 (or _f32) how much scratch memory that shape needs, and allocate it. The caller
+ *    owns every buffer; the library allocates nothing and keeps no pointer after a call returns.
+ * 3. Call the doors. Each one checks its arguments before it writes anything and returns a fastrnn_status; none ever
+ *    exits, aborts or prints. Outputs must not overlap inputs unless the door says so.
+ *
+ * A first program:
+ *
+ *     fastrnn_shape shape = {.T = 25, .B = 1, .H = 100, .V = 65};
+ *     size_t bytes;
+ *     if (fastrnn_workspace_size_f64(&shape, &bytes) != FASTRNN_OK) ...
+ *     void *workspace = malloc(bytes);
+ *     fastrnn_status status = fastrnn_char_rnn_loss_f64(&shape, &model, inputs, targets, hprev, 5.0,
+ *                                                       &gradients, hlast, &loss, workspace);
+ *     if (status != FASTRNN_OK) fprintf(stderr, "%s\n", fastrnn_status_message(status));
+ *
+ * Threads: the doors may be called from any number of threads at once, each with its own workspace and outputs. The
+ * only global state is the chosen instruction set, one atomic pointer.
+ *
+ * Numbers: float32 (_f32) and float64 (_f64) share one source. NaN and infinity propagate as in NumPy. On one machine
+ * with one instruction set the same input gives the same bits.
+ *
+ * The mathematics is that of Karpathy's min-char-rnn; the names Wxh, Whh, Why, bh, by, hprev are its names.
+ */
+#ifndef FASTRNN_H
+#define FASTRNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+    FASTRNN_OK = 0,
+    FASTRNN_ERROR_NULL,       /* a pointer that must not be NULL is */
+    FASTRNN_ERROR_SHAPE,      /* a size is zero or beyond the limits of fastrnn_shape */
+    FASTRNN_ERROR_INDEX,      /* a character lies outside [0, V) */
+    FASTRNN_ERROR_VALUE,      /* a scalar argument (clip, learning rate, temperature) is out of its range */
+    FASTRNN_ERROR_NOT_FINITE, /* the loss or a probability came out as NaN or infinity */
+    FASTRNN_ERROR_ISA         /* the instruction set is unknown, or this machine does not have it */
+} fastrnn_status;
+
+/* One sentence for a status; a static string, never NULL. */
+const char *fastrnn_status_message(fastrnn_status status);
+
+/* ---- instruction sets ------------------------------------------------------------------------------------------ */
+
+/* The kernels are compiled once per instruction set: "baseline" (always there), "avx2" (with FMA) and "avx512" on
+ * x86-64, "neon" on 64-bit Arm. The first call of any door chooses: the one that the environment variable FASTRNN_ISA
+ * names, else the best of this machine. fastrnn_select_isa chooses explicitly and may be called again at any time;
+ * calls that are under way finish on the one they began with. */
+
+/* name: one of the names above, or NULL for the choice described above. FASTRNN_ERROR_ISA changes nothing. */
+fastrnn_status fastrnn_select_isa(const char *name);
+
+/* The instruction set in use; chooses one first if need be. NULL if FASTRNN_ISA names one that is not available. */
+const char *fastrnn_isa(void);
+
+/* The i-th instruction set that this machine can run, best first; NULL past the last. */
+const char *fastrnn_available_isa(size_t i);
+
+/* ---- shapes ---------------------------------------------------------------------------------------------------- */
+
+/* Each at least 1; H and V below 2^24, T times B below 2^32. */
+typedef struct {
+    size_t T; /* time steps in the sequence */
+    size_t B; /* sequences side by side in the batch */
+    size_t H; /* hidden units */
+    size_t V; /* vocabulary: distinct input characters, and outputs */
+} fastrnn_shape;
+
+/* Where sampling gets its randomness: next(state) must return a double in [0, 1). NumPy's bitgen_t fits as it is
+ * (next = next_double, state = state). */
+typedef struct {
+    double (*next)(void *state);
+    void *state;
+} fastrnn_uniform_source;
+
+/* ---- the doors, once per dtype --------------------------------------------------------------------------------- */
+
+#define FASTRNN_REAL float
+#define FASTRNN_TYPED(name) name##_f32
+#include "fastrnn_typed.h"
+#undef FASTRNN_REAL
+#undef FASTRNN_TYPED
+
+#define FASTRNN_REAL double
+#define FASTRNN_TYPED(name) name##_f64
+#include "fastrnn_typed.h"
+#undef FASTRNN_REAL
+#undef FASTRNN_TYPED
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

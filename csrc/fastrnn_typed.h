@@ -1,0 +1,86 @@
+/* The half of fastrnn.h that exists once per dtype. fastrnn.h includes it twice, with FASTRNN_REAL as float and as
+ * double and with FASTRNN_TYPED(name) as name_f32 and name_f64; do not include it yourself.
+ *
+ * All matrices are dense and row-major; a shape such as (H, V) means H rows of V contiguous numbers. */
+
+/* ---- the network ----------------------------------------------------------------------------------------------- */
+
+/* A vanilla recurrent layer over integer inputs, h_t = tanh(Wxh x_t + Whh h_{t-1} + bh), where x_t is 1-of-V. */
+typedef struct {
+    FASTRNN_REAL *Wxh; /* (H, V) input to hidden */
+    FASTRNN_REAL *Whh; /* (H, H) hidden to hidden */
+    FASTRNN_REAL *bh;  /* (H)    hidden bias */
+} FASTRNN_TYPED(fastrnn_rnn);
+
+/* The output layer, y_t = Why h_t + by. */
+typedef struct {
+    FASTRNN_REAL *Why; /* (V, H) hidden to output */
+    FASTRNN_REAL *by;  /* (V)    output bias */
+} FASTRNN_TYPED(fastrnn_linear);
+
+/* A character model: its parameters when it is an input, their gradients when it is an output. */
+typedef struct {
+    FASTRNN_TYPED(fastrnn_rnn) rnn;
+    FASTRNN_TYPED(fastrnn_linear) output;
+} FASTRNN_TYPED(fastrnn_char_rnn);
+
+/* Bytes of scratch memory that any door taking this shape needs; no alignment is asked of it. */
+fastrnn_status FASTRNN_TYPED(fastrnn_workspace_size)(const fastrnn_shape *shape, size_t *bytes);
+
+/* Loss, gradients and last state of a character model over one batch of sequences: min-char-rnn's lossFun.
+ *
+ *     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh),  y_t = Why h_t + by,  p_t = softmax(y_t)
+ *     loss = sum over t and b of -ln p_t[target]        (taken as logsumexp(y_t) - y_t[target], in nats)
+ *
+ * inputs, targets (T, B) in [0, V); hprev (B, H) is h_{-1}; hlast (B, H) gets h_{T-1} and may be hprev itself.
+ * gradients: the five matrices are overwritten with d loss / d parameter, each element clipped to [-clip, clip]
+ * (clip > 0; INFINITY leaves them as they are); NULL for the loss and the last state alone.
+ * FASTRNN_ERROR_NOT_FINITE: the loss is NaN or infinite; *loss holds it, and the other outputs are not to be used. */
+fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model, const int64_t *inputs,
+    const int64_t *targets, const FASTRNN_REAL *hprev, double clip, const FASTRNN_TYPED(fastrnn_char_rnn) *gradients,
+    FASTRNN_REAL *hlast, double *loss, void *workspace);
+
+/* n characters drawn from a character model: min-char-rnn's sample, with a temperature.
+ *
+ *     p = softmax(y_t / temperature),  character = number of entries of cumsum(p) / sum(p) that are <= u
+ *
+ * one u from `uniform` for each, in order, exactly as numpy.random.choice(range(V), p=p) consumes them.
+ * shape: T is ignored and B must be 1; h (H): the state, read, then left at the last character's step; first in
+ * [0, V) is the character before the sampled ones; temperature is finite and > 0; characters (n) is the output. */
+fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model, FASTRNN_REAL *h, int64_t first,
+    size_t n, double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
+
+/* ---- its parts ------------------------------------------------------------------------------------------------- */
+
+/* The recurrent layer alone: inputs (T, B) in [0, V), h0 (B, H); hs (T, B, H) gets h_0 ... h_{T-1}. */
+fastrnn_status FASTRNN_TYPED(fastrnn_rnn_forward)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
+    const FASTRNN_REAL *h0, FASTRNN_REAL *hs, void *workspace);
+
+/* Back through time: hs from fastrnn_rnn_forward, dhs (T, B, H) = d loss / d h_t as it arrives from above.
+ * gradients is overwritten with d loss / d parameter; dh0 (B, H) with d loss / d h0, unless it is NULL. */
+fastrnn_status FASTRNN_TYPED(fastrnn_rnn_backward)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
+    const FASTRNN_REAL *h0, const FASTRNN_REAL *hs, const FASTRNN_REAL *dhs,
+    const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace);
+
+/* logits (N, V) becomes d loss / d logits = softmax(logits) - onehot(target) in place, and
+ * *loss = sum over the rows of logsumexp(row) - row[target], in nats. targets (N) in [0, V).
+ * FASTRNN_ERROR_NOT_FINITE: the loss is NaN or infinite; *loss holds it. */
+fastrnn_status FASTRNN_TYPED(fastrnn_softmax_cross_entropy)(size_t N, size_t V, const int64_t *targets,
+                                                            FASTRNN_REAL *logits, double *loss);
+
+/* x_i = min(max(x_i, -limit), limit) in place, limit > 0; NaN stays NaN. */
+fastrnn_status FASTRNN_TYPED(fastrnn_clip)(size_t n, double limit, FASTRNN_REAL *x);
+
+/* Adagrad with the epsilon inside the root: memory += g*g; parameter -= learning_rate * g / sqrt(memory + 1e-8).
+ * learning_rate is finite. Source: min-char-rnn; Duchi, Hazan and Singer 2011. */
+fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, const FASTRNN_REAL *gradient,
+                                              FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
+
+/* Elementwise functions, within 4 ulp over the whole range, subnormal results included; y may be x. */
+fastrnn_status FASTRNN_TYPED(fastrnn_exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+fastrnn_status FASTRNN_TYPED(fastrnn_tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+fastrnn_status FASTRNN_TYPED(fastrnn_sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);

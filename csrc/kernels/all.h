@@ -1,0 +1,25 @@
+/* Every kernel, compiled once per (instruction set, dtype): included by each file of isa/ after the verbs of its
+ * instruction set, in reading order from the bottom up. */
+#include "vmath.h"
+#include "elementwise.h"
+#include "matrix.h"
+#include "product.h"
+#include "workspace.h"
+#include "softmax.h"
+#include "rnn.h"
+#include "char_rnn.h"
+#include "sample.h"
+
+const TYPED(fastrnn_kernel_table) KERNELS = {
+    .workspace_size = workspace_size,
+    .char_rnn_loss = char_rnn_loss,
+    .char_rnn_sample = char_rnn_sample,
+    .rnn_forward = rnn_forward,
+    .rnn_backward = rnn_backward,
+    .softmax_cross_entropy = softmax_cross_entropy,
+    .clip = clip,
+    .adagrad = adagrad,
+    .exp = exp_all,
+    .tanh = tanh_all,
+    .sigmoid = sigmoid_all,
+};

@@ -1,0 +1,25 @@
+/* The half of kernels.h that exists once per dtype. The members mean what the doors of the same names in
+ * fastrnn_typed.h mean; their arguments have been checked. */
+
+typedef struct {
+    size_t (*workspace_size)(const fastrnn_shape *shape);
+    double (*char_rnn_loss)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
+                            const int64_t *inputs, const int64_t *targets, const FASTRNN_REAL *hprev,
+                            FASTRNN_REAL clip, const FASTRNN_TYPED(fastrnn_char_rnn) *gradients,
+                            FASTRNN_REAL *hlast, void *workspace);
+    fastrnn_status (*char_rnn_sample)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
+                                      FASTRNN_REAL *h, int64_t first, size_t n, FASTRNN_REAL temperature,
+                                      const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
+    void (*rnn_forward)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
+                        const FASTRNN_REAL *h0, FASTRNN_REAL *hs, void *workspace);
+    void (*rnn_backward)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
+                         const FASTRNN_REAL *h0, const FASTRNN_REAL *hs, const FASTRNN_REAL *dhs,
+                         const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace);
+    double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
+    void (*clip)(size_t n, FASTRNN_REAL limit, FASTRNN_REAL *x);
+    void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, const FASTRNN_REAL *gradient, FASTRNN_REAL *memory,
+                    FASTRNN_REAL *parameter);
+    void (*exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+    void (*tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+    void (*sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+} FASTRNN_TYPED(fastrnn_kernel_table);

@@ -1,0 +1,85 @@
+/* The verbs in the vector extensions of gcc and clang, 128 bits wide: any processor, nothing assumed. */
+#include "lanes.h"
+
+typedef real vec __attribute__((vector_size(VEC_BITS / 8)));
+typedef real_bits vec_bits __attribute__((vector_size(VEC_BITS / 8)));
+
+#define TILE_VECS 2 /* 4 rows x 2 vectors of sums: 16 registers also hold the product before it is added */
+
+INLINE vec vec_set1(real x)
+{
+    return x - (vec){0}; /* a scalar operand is spread over the lanes; x - 0 is x, also for x = -0 */
+}
+
+INLINE vec vec_load(const real *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vec_store(real *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vec vec_load_tail(const real *p, size_t n, real fill)
+{
+    vec v = vec_set1(fill);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = p[i];
+    }
+    return v;
+}
+
+INLINE void vec_store_tail(real *p, size_t n, vec v)
+{
+    for (size_t i = 0; i < n; i++) {
+        p[i] = v[i];
+    }
+}
+
+INLINE vec vec_add(vec a, vec b) { return a + b; }
+INLINE vec vec_sub(vec a, vec b) { return a - b; }
+INLINE vec vec_mul(vec a, vec b) { return a * b; }
+INLINE vec vec_div(vec a, vec b) { return a / b; }
+INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; } /* rounded twice: the baseline has no fused one */
+
+INLINE vec vec_sqrt(vec a)
+{
+    for (int i = 0; i < VEC_LANES; i++) {
+        a[i] = REAL_BITS == 64 ? (real)sqrt((double)a[i]) : (real)sqrtf((float)a[i]);
+    }
+    return a;
+}
+
+INLINE vec vec_blend(vec_bits mask, vec a, vec b)
+{
+    return (vec)((mask & (vec_bits)a) | (~mask & (vec_bits)b));
+}
+
+INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise) { return vec_blend(a < b, then, otherwise); }
+INLINE vec vec_min(vec a, vec b) { return vec_blend(a < b, a, b); }
+INLINE vec vec_max(vec a, vec b) { return vec_blend(a > b, a, b); }
+INLINE vec vec_copysign(vec a, vec sign) { return vec_blend((vec_bits)vec_set1((real)-0.0), sign, a); }
+INLINE vec vec_abs(vec a) { return vec_copysign(a, vec_set1(0)); }
+INLINE vec vec_shift_to_exponent(vec a) { return (vec)((vec_bits)a << REAL_MANTISSA_BITS); }
+
+INLINE real vec_reduce_add(vec a)
+{
+    real low = 0, high = 0;
+    for (int i = 0; i < VEC_LANES / 2; i++) {
+        low += a[i];
+        high += a[i + VEC_LANES / 2];
+    }
+    return low + high;
+}
+
+INLINE real vec_reduce_max(vec a)
+{
+    real m = a[0];
+    for (int i = 1; i < VEC_LANES; i++) {
+        m = m > a[i] ? m : a[i];
+    }
+    return m;
+}

@@ -1,0 +1,31 @@
+/* The element type of this translation unit, and what follows from it. Each of generic.h, x86.h and neon.h includes
+ * this first and then defines the same verbs over `vec`, a register of VEC_LANES reals:
+ *
+ *     vec_set1 vec_load vec_store vec_load_tail vec_store_tail
+ *     vec_add vec_sub vec_mul vec_div vec_fma vec_sqrt vec_min vec_max vec_abs vec_copysign
+ *     vec_select_less vec_shift_to_exponent vec_reduce_add vec_reduce_max
+ *
+ * Loads and stores need no alignment. A tail is the first n lanes, 1 <= n < VEC_LANES: memory past them is neither
+ * read nor written, and the lanes that are not loaded hold `fill`. vec_min and vec_max return their second operand
+ * where either is NaN, so that vec_min(limit, x) lets a NaN in x through. */
+#ifndef FASTRNN_SIMD_LANES_H
+#define FASTRNN_SIMD_LANES_H
+
+#if REAL_BITS == 64
+typedef double real;
+typedef int64_t real_bits;
+#define TYPED(name) name##_f64
+#define REAL_MANTISSA_BITS 52
+#define REAL_EXPONENT_BIAS 1023
+#else
+typedef float real;
+typedef int32_t real_bits;
+#define TYPED(name) name##_f32
+#define REAL_MANTISSA_BITS 23
+#define REAL_EXPONENT_BIAS 127
+#endif
+
+#define VEC_LANES (VEC_BITS / REAL_BITS)
+#define INLINE static inline __attribute__((always_inline))
+
+#endif

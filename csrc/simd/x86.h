@@ -1,0 +1,135 @@
+/* The verbs on AVX2 with FMA (VEC_BITS 256) and on AVX-512 (VEC_BITS 512). What the two spell alike is written once;
+ * they part where AVX-512 has masks in registers of their own. */
+#include "lanes.h"
+
+#define MM_JOIN(prefix, operation, suffix) prefix##operation##suffix
+#define MM_EXPAND(prefix, operation, suffix) MM_JOIN(prefix, operation, suffix)
+#if VEC_BITS == 512
+#define MM_PREFIX _mm512_
+#else
+#define MM_PREFIX _mm256_
+#endif
+#if REAL_BITS == 64
+#define MM_SUFFIX _pd
+#else
+#define MM_SUFFIX _ps
+#endif
+#define MM(operation) MM_EXPAND(MM_PREFIX, operation, MM_SUFFIX) /* MM(add) is _mm256_add_pd and its like */
+
+#if VEC_BITS == 512 && REAL_BITS == 64
+typedef __m512d vec;
+#elif VEC_BITS == 512
+typedef __m512 vec;
+#elif REAL_BITS == 64
+typedef __m256d vec;
+#else
+typedef __m256 vec;
+#endif
+
+#if VEC_BITS == 512
+#define TILE_VECS 6 /* 4 rows x 6 vectors of sums, 6 of the matrix, 1 broadcast: 31 of 32 registers */
+#else
+#define TILE_VECS 3 /* 4 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 16 of 16 registers */
+#endif
+
+INLINE vec vec_set1(real x) { return MM(set1)(x); }
+INLINE vec vec_load(const real *p) { return MM(loadu)(p); }
+INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
+INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
+INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
+INLINE vec vec_mul(vec a, vec b) { return MM(mul)(a, b); }
+INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
+INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
+INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
+INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
+INLINE vec vec_abs(vec a) { return MM(andnot)(vec_set1((real)-0.0), a); }
+
+INLINE vec vec_copysign(vec a, vec sign)
+{
+    return MM(or)(vec_abs(a), MM(and)(vec_set1((real)-0.0), sign));
+}
+
+#if VEC_BITS == 512
+
+#if REAL_BITS == 64
+typedef __mmask8 vec_mask;
+INLINE vec vec_shift_to_exponent(vec a) { return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52)); }
+#else
+typedef __mmask16 vec_mask;
+INLINE vec vec_shift_to_exponent(vec a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
+#endif
+
+INLINE vec_mask vec_first(size_t n) { return (vec_mask)((1u << n) - 1); }
+INLINE vec vec_load_tail(const real *p, size_t n, real fill) { return MM(mask_loadu)(vec_set1(fill), vec_first(n), p); }
+INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(mask_storeu)(p, vec_first(n), v); }
+INLINE real vec_reduce_add(vec a) { return MM(reduce_add)(a); }
+INLINE real vec_reduce_max(vec a) { return MM(reduce_max)(a); }
+
+#if REAL_BITS == 64
+INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
+{
+    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), otherwise, then);
+}
+#else
+INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), otherwise, then);
+}
+#endif
+
+#else /* VEC_BITS == 256 */
+
+#if REAL_BITS == 64
+INLINE vec vec_shift_to_exponent(vec a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }
+
+INLINE __m256i vec_first(size_t n)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+INLINE __m128d vec_halves(__m256d a, __m128d (*combine)(__m128d, __m128d))
+{
+    __m128d half = combine(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return combine(half, _mm_unpackhi_pd(half, half));
+}
+
+INLINE __m128d add_halves(__m128d a, __m128d b) { return _mm_add_pd(a, b); }
+INLINE __m128d max_halves(__m128d a, __m128d b) { return _mm_max_pd(a, b); }
+INLINE real vec_reduce_add(vec a) { return _mm_cvtsd_f64(vec_halves(a, add_halves)); }
+INLINE real vec_reduce_max(vec a) { return _mm_cvtsd_f64(vec_halves(a, max_halves)); }
+#else
+INLINE vec vec_shift_to_exponent(vec a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
+
+INLINE __m256i vec_first(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+INLINE __m128 vec_halves(__m256 a, __m128 (*combine)(__m128, __m128))
+{
+    __m128 half = combine(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    half = combine(half, _mm_movehl_ps(half, half));
+    return combine(half, _mm_movehdup_ps(half));
+}
+
+INLINE __m128 add_halves(__m128 a, __m128 b) { return _mm_add_ps(a, b); }
+INLINE __m128 max_halves(__m128 a, __m128 b) { return _mm_max_ps(a, b); }
+INLINE real vec_reduce_add(vec a) { return _mm_cvtss_f32(vec_halves(a, add_halves)); }
+INLINE real vec_reduce_max(vec a) { return _mm_cvtss_f32(vec_halves(a, max_halves)); }
+#endif
+
+INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
+{
+    return MM(blendv)(otherwise, then, MM(cmp)(a, b, _CMP_LT_OQ));
+}
+
+INLINE vec vec_load_tail(const real *p, size_t n, real fill)
+{
+    vec loaded = MM(maskload)(p, vec_first(n));
+    return fill == 0 ? loaded : MM(blendv)(vec_set1(fill), loaded, (vec)vec_first(n));
+}
+
+INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_first(n), v); }
+
+#endif

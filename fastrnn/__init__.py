@@ -1,0 +1,11 @@
+"""Small recurrent networks, trained and sampled on an ordinary CPU, fast; needs only NumPy.
+
+`fastrnn.min_char_rnn` replaces the NumPy code of a min-char-rnn script by one line, `fastrnn.reference` is the same in
+plain NumPy, and `cpu_info` says which instruction set the kernels use.
+"""
+
+from fastrnn.cpu import cpu_info
+from fastrnn.errors import FastRNNError, ModelFileError, NumericalError
+
+__all__ = ["FastRNNError", "ModelFileError", "NumericalError", "cpu_info"]
+__version__ = "0.1.0"

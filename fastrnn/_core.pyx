@@ -1,0 +1,469 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""The C library in Python: one def per C function. Each checks shapes, dtypes and layout, lets go of the GIL and turns
+the status into an exception. Public docstrings are in _core.pyi's users; here is only what crosses into C."""
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t
+cimport numpy as cnp
+from numpy.random cimport bitgen_t
+
+from fastrnn.cfastrnn cimport *
+
+import numpy as np
+
+from fastrnn.errors import NumericalError
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    int64_t PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
+    bint PyIndex_Check(object number)
+
+
+cdef int check(fastrnn_status status) except -1:
+    """Raises what a status means. What a user can get wrong is caught before, with a better message."""
+    if status == FASTRNN_OK:
+        return 0
+    message = fastrnn_status_message(status).decode()
+    if status == FASTRNN_ERROR_NOT_FINITE:
+        raise NumericalError(message)
+    if status == FASTRNN_ERROR_INDEX:
+        raise IndexError(message)
+    raise ValueError(message)
+
+
+# ---- instruction sets -----------------------------------------------------------------------------------------------
+
+def isa():
+    cdef const char *name = fastrnn_isa()
+    return None if name == NULL else name.decode()
+
+
+def available_isas():
+    names = []
+    while fastrnn_available_isa(len(names)) != NULL:
+        names.append(fastrnn_available_isa(len(names)).decode())
+    return tuple(names)
+
+
+def select_isa(name=None):
+    cdef bytes encoded = b"" if name is None else name.encode()
+    check(fastrnn_select_isa(NULL if name is None else <const char *>encoded))
+
+
+# ---- arguments ------------------------------------------------------------------------------------------------------
+
+cdef int check_array(object array, str name, tuple shape, str symbols, object dtype) except -1:
+    """A C-contiguous array of this shape and dtype, or an error that says what came and what to do."""
+    if not cnp.PyArray_Check(array):
+        raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+    if array.dtype != dtype:
+        raise TypeError(f"{name} must be {dtype}, not {array.dtype}: convert it with {name}.astype(np.{dtype})")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {symbols} = {shape}, not {array.shape}")
+    if not cnp.PyArray_ISCARRAY_RO(array):
+        raise ValueError(f"{name} must be C-contiguous: convert it with np.ascontiguousarray({name})")
+    return 0
+
+
+cdef int check_writeable(cnp.ndarray array, str name) except -1:
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError(f"{name} is read-only, and is written here: pass {name}.copy()")
+    return 0
+
+
+cdef object real_dtype(object array, str name):
+    """The dtype of an array that may be of either: the one that the others must share."""
+    if not cnp.PyArray_Check(array):
+        raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+    dtype = array.dtype
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name} must be float64 or float32, not {dtype}: convert it with {name}.astype(np.float64)")
+    return dtype
+
+
+cdef object out_of_vocabulary(str where, object value, Py_ssize_t V):
+    return IndexError(f"{where} is {value}, outside [0, {V}): the vocabulary has {V} characters")
+
+
+cdef int64_t index_below(object value, Py_ssize_t V, str name, Py_ssize_t position) except -1:
+    """value as an integer in [0, V); position >= 0 says where in the sequence `name` it stands."""
+    cdef int overflow = 0
+    cdef int64_t index = 0
+    where = f"{name}[{position}]" if position >= 0 else name
+    if isinstance(value, bool) or not PyIndex_Check(value):
+        raise TypeError(f"{where} must be an integer, not {type(value).__name__}")
+    index = PyLong_AsLongLongAndOverflow(value.__index__(), &overflow)
+    if overflow or index < 0 or index >= V:
+        raise out_of_vocabulary(where, value, V)
+    return index
+
+
+cdef cnp.ndarray indices_below(object values, Py_ssize_t V, str name):
+    """Characters as an int64 array: (T,) from any sequence, or (T, B) from an array of that shape."""
+    cdef cnp.ndarray array
+    cdef cnp.npy_intp T
+    cdef Py_ssize_t t
+    cdef int64_t *data
+    cdef int overflow = 0
+    cdef int64_t index
+    if cnp.PyArray_Check(values):
+        if values.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, not {values.dtype}")
+        if values.ndim not in (1, 2) or values.size == 0:
+            raise ValueError(f"{name} must have shape (T,) with at least one step, not {values.shape}")
+        array = np.ascontiguousarray(values, dtype=np.int64)
+        data = <int64_t *>cnp.PyArray_DATA(array)
+        for t in range(cnp.PyArray_SIZE(array)):
+            if not 0 <= data[t] < V:
+                position = np.unravel_index(t, values.shape)
+                raise out_of_vocabulary(f"{name}[{', '.join(map(str, position))}]", values[position], V)
+        return array
+    if not isinstance(values, (list, tuple)):
+        try:
+            values = list(values)
+        except TypeError:
+            raise TypeError(f"{name} must be a list, a range or an integer array, not {type(values).__name__}") from None
+    T = len(values)
+    if T == 0:
+        raise ValueError(f"{name} must have at least one step, and is empty")
+    array = cnp.PyArray_EMPTY(1, &T, cnp.NPY_INT64, 0)
+    data = <int64_t *>cnp.PyArray_DATA(array)
+    for t in range(T):
+        value = values[t]
+        if type(value) is int:
+            index = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if not overflow and 0 <= index < V:
+                data[t] = index
+                continue
+        data[t] = index_below(value, V, name, t)
+    return array
+
+
+cdef bint is_float64(object array):
+    return cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64
+
+
+cdef cnp.ndarray state(object h, str name, tuple shape, str symbols, object dtype):
+    """A hidden state to read: any real array of the right shape, in the network's dtype."""
+    array = np.asarray(h)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {symbols} = {shape}, not {array.shape}")
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise TypeError(f"{name} must be {dtype}, not {array.dtype}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+# ---- scratch memory -------------------------------------------------------------------------------------------------
+
+cdef class Workspace:
+    """Scratch memory of at least `size` bytes, kept from call to call."""
+    cdef void *memory
+    cdef size_t size
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.memory)
+
+    cdef int grow(self, size_t size) except -1:
+        if size > self.size:
+            PyMem_RawFree(self.memory)
+            self.size = 0
+            self.memory = PyMem_RawMalloc(size)
+            if self.memory == NULL:
+                raise MemoryError(f"no {size} bytes for the states and gradients of this sequence: shorten it")
+            self.size = size
+        return 0
+
+
+cdef class WorkspacePool:
+    """Workspaces at rest. A call takes one and brings it back, so that calls from several threads never share one."""
+    cdef list at_rest
+
+    def __cinit__(self):
+        self.at_rest = []
+
+    cdef Workspace take(self, const fastrnn_shape *shape, bint double_precision):
+        cdef size_t size = 0
+        cdef Workspace workspace = self.at_rest.pop() if self.at_rest else Workspace()
+        if double_precision:
+            check(fastrnn_workspace_size_f64(shape, &size))
+        else:
+            check(fastrnn_workspace_size_f32(shape, &size))
+        workspace.grow(size)
+        return workspace
+
+    cdef int bring_back(self, Workspace workspace) except -1:
+        self.at_rest.append(workspace)
+        return 0
+
+
+# ---- the character model --------------------------------------------------------------------------------------------
+
+# Pointers to float and to double are alike in memory: the names are filled in through f64 and read through either.
+cdef union char_rnn:
+    fastrnn_char_rnn_f32 f32
+    fastrnn_char_rnn_f64 f64
+
+
+cdef char_rnn point_to(cnp.ndarray Wxh, cnp.ndarray Whh, cnp.ndarray Why, cnp.ndarray bh, cnp.ndarray by):
+    cdef char_rnn pointers
+    pointers.f64.rnn.Wxh = <double *>cnp.PyArray_DATA(Wxh)
+    pointers.f64.rnn.Whh = <double *>cnp.PyArray_DATA(Whh)
+    pointers.f64.rnn.bh = <double *>cnp.PyArray_DATA(bh)
+    pointers.f64.output.Why = <double *>cnp.PyArray_DATA(Why)
+    pointers.f64.output.by = <double *>cnp.PyArray_DATA(by)
+    return pointers
+
+
+cdef cnp.ndarray empty_like(cnp.ndarray array):
+    return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
+
+
+cdef class CharNetwork:
+    """The five arrays of a min-char-rnn, held as the caller's own, and the kernels over them.
+
+    Wxh (H, V), Whh (H, H), Why (V, H), bh (H, 1), by (V, 1): float64 or float32, one dtype, C-contiguous.
+    """
+    cdef readonly cnp.ndarray Wxh, Whh, Why, bh, by
+    cdef readonly object dtype
+    cdef char_rnn model
+    cdef Py_ssize_t H, V
+    cdef WorkspacePool workspaces
+
+    def __cinit__(self, Wxh, Whh, Why, bh, by):
+        self.dtype = real_dtype(Wxh, "Wxh")
+        if Wxh.ndim != 2 or Wxh.size == 0:
+            raise ValueError(f"Wxh must have shape (H, V), hidden units by characters, not {Wxh.shape}")
+        H, V = Wxh.shape
+        check_array(Wxh, "Wxh", (H, V), "(H, V)", self.dtype)
+        check_array(Whh, "Whh", (H, H), "(H, H)", self.dtype)
+        check_array(Why, "Why", (V, H), "(V, H)", self.dtype)
+        check_array(bh, "bh", (H, 1), "(H, 1)", self.dtype)
+        check_array(by, "by", (V, 1), "(V, 1)", self.dtype)
+        self.H, self.V = H, V
+        self.Wxh, self.Whh, self.Why, self.bh, self.by = Wxh, Whh, Why, bh, by
+        self.model = point_to(Wxh, Whh, Why, bh, by)
+        self.workspaces = WorkspacePool()
+
+    cdef int check_unmoved(self) except -1:
+        """The memory that was bound is still theirs: ndarray.resize may have freed it."""
+        cdef char_rnn now = point_to(self.Wxh, self.Whh, self.Why, self.bh, self.by)
+        cdef Py_ssize_t H = self.H, V = self.V
+        if (now.f64.rnn.Wxh != self.model.f64.rnn.Wxh or cnp.PyArray_SIZE(self.Wxh) != H * V
+                or now.f64.rnn.Whh != self.model.f64.rnn.Whh or cnp.PyArray_SIZE(self.Whh) != H * H
+                or now.f64.rnn.bh != self.model.f64.rnn.bh or cnp.PyArray_SIZE(self.bh) != H
+                or now.f64.output.Why != self.model.f64.output.Why or cnp.PyArray_SIZE(self.Why) != V * H
+                or now.f64.output.by != self.model.f64.output.by or cnp.PyArray_SIZE(self.by) != V):
+            raise ValueError("an array was resized after bind: call bind again")
+        return 0
+
+    cdef object not_finite(self, str what, cnp.ndarray h):
+        """The error for a loss or a probability that is NaN or infinite, with its cause."""
+        arrays = {"Wxh": self.Wxh, "Whh": self.Whh, "Why": self.Why, "bh": self.bh, "by": self.by,
+                  "the hidden state": h}
+        culprits = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if culprits:
+            return NumericalError(f"{what} because {' and '.join(culprits)} holds NaN or infinity: "
+                                  "go back to finite weights and lower the learning rate")
+        return NumericalError(f"{what} because the weights are so large that the outputs overflow {self.dtype}: "
+                              "lower the learning rate")
+
+    def loss(self, inputs, targets, hprev, double clip=5.0):
+        """loss, dWxh, dWhh, dWhy, dbh, dby, h_last. inputs and targets (T,) with hprev (H, 1), or a batch: (T, B) with
+        hprev (B, H)."""
+        cdef cnp.ndarray x = indices_below(inputs, self.V, "inputs")
+        cdef cnp.ndarray y = indices_below(targets, self.V, "targets")
+        cdef bint batched = cnp.PyArray_NDIM(x) == 2
+        cdef fastrnn_shape shape
+        cdef fastrnn_status status
+        cdef double loss = 0
+        if not cnp.PyArray_SAMESHAPE(x, y):
+            raise ValueError(
+                f"inputs and targets must have one shape, not {(<object>x).shape} and {(<object>y).shape}")
+        shape.T = cnp.PyArray_DIM(x, 0)
+        shape.B = cnp.PyArray_DIM(x, 1) if batched else 1
+        shape.H = self.H
+        shape.V = self.V
+        if not clip > 0:
+            raise ValueError(f"clip must be positive, not {clip}")
+        cdef cnp.ndarray h
+        if batched:
+            h = state(hprev, "hprev", (shape.B, self.H), "(B, H)", self.dtype)
+        else:
+            h = state(hprev, "hprev", (self.H, 1), "(H, 1)", self.dtype)
+        self.check_unmoved()
+        cdef cnp.ndarray dWxh = empty_like(self.Wxh), dWhh = empty_like(self.Whh), dWhy = empty_like(self.Why)
+        cdef cnp.ndarray dbh = empty_like(self.bh), dby = empty_like(self.by), hlast = empty_like(h)
+        cdef char_rnn gradients = point_to(dWxh, dWhh, dWhy, dbh, dby)
+        cdef bint double_precision = is_float64(self.Wxh)
+        cdef Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef const int64_t *x_data = <const int64_t *>cnp.PyArray_DATA(x)
+        cdef const int64_t *y_data = <const int64_t *>cnp.PyArray_DATA(y)
+        with nogil:
+            if double_precision:
+                status = fastrnn_char_rnn_loss_f64(
+                    &shape, &self.model.f64, x_data, y_data, <double *>cnp.PyArray_DATA(h), clip, &gradients.f64,
+                    <double *>cnp.PyArray_DATA(hlast), &loss, workspace.memory)
+            else:
+                status = fastrnn_char_rnn_loss_f32(
+                    &shape, &self.model.f32, x_data, y_data, <float *>cnp.PyArray_DATA(h), clip, &gradients.f32,
+                    <float *>cnp.PyArray_DATA(hlast), &loss, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        if status == FASTRNN_ERROR_NOT_FINITE:
+            raise self.not_finite(f"the loss is {loss}", h)
+        check(status)
+        return loss, dWxh, dWhh, dWhy, dbh, dby, hlast
+
+    def sample(self, h, seed_ix, n, double temperature, bit_generator):
+        """n characters as a list of int, one uniform number of `bit_generator` each."""
+        cdef cnp.ndarray now = state(h, "h", (self.H, 1), "(H, 1)", self.dtype).copy()
+        cdef int64_t first = index_below(seed_ix, self.V, "seed_ix", -1)
+        if isinstance(n, bool) or not PyIndex_Check(n):
+            raise TypeError(f"n must be an integer, not {type(n).__name__}")
+        cdef Py_ssize_t count = n, done = 0, part
+        if count < 0:
+            raise ValueError(f"n must not be negative, and is {n}")
+        if not (isfinite(<float>temperature) and <float>temperature > 0):
+            raise ValueError(f"temperature must be positive and finite, not {temperature}")
+        self.check_unmoved()
+        cdef fastrnn_shape shape = fastrnn_shape(T=1, B=1, H=self.H, V=self.V)
+        cdef bitgen_t *source = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+        cdef fastrnn_uniform_source uniform = fastrnn_uniform_source(next=source.next_double, state=source.state)
+        cdef cnp.ndarray characters = np.empty(count, dtype=np.int64)
+        cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(characters)
+        cdef bint double_precision = is_float64(self.Wxh)
+        cdef Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef fastrnn_status status = FASTRNN_OK
+        # Some 10 ms of work between two looks at whether Ctrl-C was pressed: 10^8 multiplications or one character.
+        cdef Py_ssize_t at_once = 1 + 100_000_000 // (self.H * (self.H + self.V))
+        while done < count and status == FASTRNN_OK:
+            part = min(at_once, count - done)
+            with bit_generator.lock, nogil:
+                if double_precision:
+                    status = fastrnn_char_rnn_sample_f64(
+                        &shape, &self.model.f64, <double *>cnp.PyArray_DATA(now), first, part, temperature, &uniform,
+                        out + done, workspace.memory)
+                else:
+                    status = fastrnn_char_rnn_sample_f32(
+                        &shape, &self.model.f32, <float *>cnp.PyArray_DATA(now), first, part, temperature, &uniform,
+                        out + done, workspace.memory)
+            done += part
+            first = out[done - 1]
+            PyErr_CheckSignals()
+        self.workspaces.bring_back(workspace)
+        if status == FASTRNN_ERROR_NOT_FINITE:
+            raise self.not_finite("the probabilities are NaN", now)
+        check(status)
+        return characters.tolist()
+
+
+# ---- its parts ------------------------------------------------------------------------------------------------------
+
+def softmax_cross_entropy(logits, targets):
+    """logits (N, V) becomes softmax(logits) - onehot(targets) in place; the loss, summed over the rows, in nats."""
+    dtype = real_dtype(logits, "logits")
+    if logits.ndim != 2 or logits.size == 0:
+        raise ValueError(f"logits must have shape (N, V), not {logits.shape}")
+    check_array(logits, "logits", logits.shape, "(N, V)", dtype)
+    check_writeable(logits, "logits")
+    cdef size_t N = logits.shape[0], V = logits.shape[1]
+    cdef cnp.ndarray y = indices_below(targets, V, "targets")
+    if (<object>y).shape != (N,):
+        raise ValueError(f"targets must have shape (N,) = ({N},), not {(<object>y).shape}")
+    cdef void *data = cnp.PyArray_DATA(logits)
+    cdef const int64_t *y_data = <const int64_t *>cnp.PyArray_DATA(y)
+    cdef bint double_precision = is_float64(logits)
+    cdef double loss = 0
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = fastrnn_softmax_cross_entropy_f64(N, V, y_data, <double *>data, &loss)
+        else:
+            status = fastrnn_softmax_cross_entropy_f32(N, V, y_data, <float *>data, &loss)
+    if status == FASTRNN_ERROR_NOT_FINITE:
+        raise NumericalError(f"the loss is {loss}: the logits hold NaN or infinity")
+    check(status)
+    return loss
+
+
+def clip(x, double limit):
+    """x = min(max(x, -limit), limit) in place."""
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    check_writeable(x, "x")
+    if not limit > 0:
+        raise ValueError(f"limit must be positive, not {limit}")
+    cdef size_t n = x.size
+    cdef void *data = cnp.PyArray_DATA(x)
+    cdef bint double_precision = is_float64(x)
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = fastrnn_clip_f64(n, limit, <double *>data)
+        else:
+            status = fastrnn_clip_f32(n, limit, <float *>data)
+    check(status)
+
+
+def adagrad(param, dparam, mem, double learning_rate):
+    """mem += dparam * dparam; param -= learning_rate * dparam / sqrt(mem + 1e-8), both in place."""
+    dtype = real_dtype(param, "param")
+    check_array(param, "param", param.shape, "any shape", dtype)
+    check_array(dparam, "dparam", param.shape, "param's shape", dtype)
+    check_array(mem, "mem", param.shape, "param's shape", dtype)
+    check_writeable(param, "param")
+    check_writeable(mem, "mem")
+    if not isfinite(learning_rate):
+        raise ValueError(f"learning_rate must be finite, not {learning_rate}")
+    cdef size_t n = param.size
+    cdef void *p = cnp.PyArray_DATA(param)
+    cdef void *g = cnp.PyArray_DATA(dparam)
+    cdef void *m = cnp.PyArray_DATA(mem)
+    cdef bint double_precision = is_float64(param)
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = fastrnn_adagrad_f64(n, learning_rate, <double *>g, <double *>m, <double *>p)
+        else:
+            status = fastrnn_adagrad_f32(n, learning_rate, <float *>g, <float *>m, <float *>p)
+    check(status)
+
+
+ctypedef fastrnn_status (*function_f32)(size_t n, const float *x, float *y) noexcept nogil
+ctypedef fastrnn_status (*function_f64)(size_t n, const double *x, double *y) noexcept nogil
+
+
+cdef int elementwise(function_f32 f32, function_f64 f64, object x, object out) except -1:
+    """out = f(x), of one shape and dtype; out may be x."""
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    check_array(out, "out", x.shape, "x's shape", dtype)
+    check_writeable(out, "out")
+    cdef size_t n = x.size
+    cdef void *source = cnp.PyArray_DATA(x)
+    cdef void *target = cnp.PyArray_DATA(out)
+    cdef bint double_precision = is_float64(x)
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = f64(n, <double *>source, <double *>target)
+        else:
+            status = f32(n, <float *>source, <float *>target)
+    check(status)
+    return 0
+
+
+def exp(x, out):
+    elementwise(fastrnn_exp_f32, fastrnn_exp_f64, x, out)
+
+
+def tanh(x, out):
+    elementwise(fastrnn_tanh_f32, fastrnn_tanh_f64, x, out)
+
+
+def sigmoid(x, out):
+    elementwise(fastrnn_sigmoid_f32, fastrnn_sigmoid_f64, x, out)

@@ -1,0 +1,100 @@
+# csrc/fastrnn.h in Cython, and nothing else.
+from libc.stdint cimport int64_t
+
+
+cdef extern from "fastrnn.h" nogil:
+    ctypedef enum fastrnn_status:
+        FASTRNN_OK
+        FASTRNN_ERROR_NULL
+        FASTRNN_ERROR_SHAPE
+        FASTRNN_ERROR_INDEX
+        FASTRNN_ERROR_VALUE
+        FASTRNN_ERROR_NOT_FINITE
+        FASTRNN_ERROR_ISA
+
+    const char *fastrnn_status_message(fastrnn_status status)
+    fastrnn_status fastrnn_select_isa(const char *name)
+    const char *fastrnn_isa()
+    const char *fastrnn_available_isa(size_t i)
+
+    ctypedef struct fastrnn_shape:
+        size_t T
+        size_t B
+        size_t H
+        size_t V
+
+    ctypedef struct fastrnn_uniform_source:
+        double (*next)(void *state)
+        void *state
+
+    ctypedef struct fastrnn_rnn_f32:
+        float *Wxh
+        float *Whh
+        float *bh
+
+    ctypedef struct fastrnn_linear_f32:
+        float *Why
+        float *by
+
+    ctypedef struct fastrnn_char_rnn_f32:
+        fastrnn_rnn_f32 rnn
+        fastrnn_linear_f32 output
+
+    fastrnn_status fastrnn_workspace_size_f32(const fastrnn_shape *shape, size_t *bytes)
+    fastrnn_status fastrnn_char_rnn_loss_f32(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, const int64_t *inputs, const int64_t *targets,
+        const float *hprev, double clip, const fastrnn_char_rnn_f32 *gradients, float *hlast, double *loss,
+        void *workspace)
+    fastrnn_status fastrnn_char_rnn_sample_f32(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, float *h, int64_t first, size_t n,
+        double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
+    fastrnn_status fastrnn_rnn_forward_f32(
+        const fastrnn_shape *shape, const fastrnn_rnn_f32 *layer, const int64_t *inputs, const float *h0, float *hs,
+        void *workspace)
+    fastrnn_status fastrnn_rnn_backward_f32(
+        const fastrnn_shape *shape, const fastrnn_rnn_f32 *layer, const int64_t *inputs, const float *h0,
+        const float *hs, const float *dhs, const fastrnn_rnn_f32 *gradients, float *dh0, void *workspace)
+    fastrnn_status fastrnn_softmax_cross_entropy_f32(
+        size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
+    fastrnn_status fastrnn_clip_f32(size_t n, double limit, float *x)
+    fastrnn_status fastrnn_adagrad_f32(
+        size_t n, double learning_rate, const float *gradient, float *memory, float *parameter)
+    fastrnn_status fastrnn_exp_f32(size_t n, const float *x, float *y)
+    fastrnn_status fastrnn_tanh_f32(size_t n, const float *x, float *y)
+    fastrnn_status fastrnn_sigmoid_f32(size_t n, const float *x, float *y)
+
+    ctypedef struct fastrnn_rnn_f64:
+        double *Wxh
+        double *Whh
+        double *bh
+
+    ctypedef struct fastrnn_linear_f64:
+        double *Why
+        double *by
+
+    ctypedef struct fastrnn_char_rnn_f64:
+        fastrnn_rnn_f64 rnn
+        fastrnn_linear_f64 output
+
+    fastrnn_status fastrnn_workspace_size_f64(const fastrnn_shape *shape, size_t *bytes)
+    fastrnn_status fastrnn_char_rnn_loss_f64(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, const int64_t *inputs, const int64_t *targets,
+        const double *hprev, double clip, const fastrnn_char_rnn_f64 *gradients, double *hlast, double *loss,
+        void *workspace)
+    fastrnn_status fastrnn_char_rnn_sample_f64(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, double *h, int64_t first, size_t n,
+        double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
+    fastrnn_status fastrnn_rnn_forward_f64(
+        const fastrnn_shape *shape, const fastrnn_rnn_f64 *layer, const int64_t *inputs, const double *h0, double *hs,
+        void *workspace)
+    fastrnn_status fastrnn_rnn_backward_f64(
+        const fastrnn_shape *shape, const fastrnn_rnn_f64 *layer, const int64_t *inputs, const double *h0,
+        const double *hs, const double *dhs, const fastrnn_rnn_f64 *gradients, double *dh0, void *workspace)
+    fastrnn_status fastrnn_softmax_cross_entropy_f64(
+        size_t N, size_t V, const int64_t *targets, double *logits, double *loss)
+    fastrnn_status fastrnn_clip_f64(size_t n, double limit, double *x)
+    fastrnn_status fastrnn_adagrad_f64(
+        size_t n, double learning_rate, const double *gradient, double *memory, double *parameter)
+    fastrnn_status fastrnn_exp_f64(size_t n, const double *x, double *y)
+    fastrnn_status fastrnn_tanh_f64(size_t n, const double *x, double *y)
+    fastrnn_status fastrnn_sigmoid_f64(size_t n, const double *x, double *y)

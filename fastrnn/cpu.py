@@ -1,0 +1,45 @@
+"""The instruction set that the kernels use, chosen once, when fastrnn is imported."""
+
+import os
+import platform
+from typing import TypedDict
+
+from fastrnn import _core
+
+
+class CPUInfo(TypedDict):
+    """What `cpu_info` returns."""
+
+    isa: str
+    available: tuple[str, ...]
+    forced: bool
+    machine: str
+
+
+def cpu_info() -> CPUInfo:
+    """Which instruction set the kernels use, and which others this machine could.
+
+    Returns a dict with `isa`, the one in use; `available`, those that this machine can run, best first; `forced`,
+    whether the environment variable FASTRNN_ISA named it; and `machine`, the processor's architecture.
+    """
+    isa = _core.isa()
+    assert isa is not None  # choose() has seen to it
+    return {
+        "isa": isa,
+        "available": _core.available_isas(),
+        "forced": bool(os.environ.get("FASTRNN_ISA")),
+        "machine": platform.machine(),
+    }
+
+
+def choose() -> None:
+    """Chooses FASTRNN_ISA, or else the best instruction set; ImportError where this machine lacks the one named."""
+    if _core.isa() is None:
+        available = ", ".join(_core.available_isas())
+        raise ImportError(
+            f"FASTRNN_ISA={os.environ['FASTRNN_ISA']} names no instruction set that this machine can run: "
+            f"unset it, or use one of {available}"
+        )
+
+
+choose()

@@ -1,0 +1,13 @@
+"""The exceptions that are fastrnn's own. Wrong arguments raise ValueError, TypeError or IndexError, as in NumPy."""
+
+
+class FastRNNError(Exception):
+    """The root of fastrnn's own exceptions."""
+
+
+class ModelFileError(FastRNNError):
+    """A file does not hold a whole model: it is cut, altered, from a newer version, or something else."""
+
+
+class NumericalError(FastRNNError, ArithmeticError):
+    """A loss or a probability is NaN or infinite."""

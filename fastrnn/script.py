@@ -1,0 +1,148 @@
+"""The min-char-rnn script as a program, over whichever `bind` and `adagrad` it is given.
+
+`python -m fastrnn.min_char_rnn` and `python -m fastrnn.reference` are this program over the kernels and over NumPy.
+"""
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastrnn.errors import NumericalError
+from fastrnn.text import Vocabulary, default_text, read_text
+
+SAMPLE_LENGTH = 200  # characters
+
+
+def train(args: argparse.Namespace, text: str, bind: Callable[..., Any], adagrad: Callable[..., None]) -> None:
+    """Trains as the script does: sequences in order, the state carried along and zeroed where the text wraps."""
+    T, H = args.seq_length, args.hidden_size
+    vocabulary = Vocabulary(text)
+    V = len(vocabulary)
+    print(f"data has {len(text)} characters, {V} unique.")
+    data = vocabulary.encode(text)
+
+    # The script's draws from NumPy's global state, in its order.
+    np.random.seed(args.seed)  # noqa: NPY002
+    Wxh, Whh, Why = (
+        (np.random.randn(*shape) * 0.01).astype(args.dtype)  # noqa: NPY002
+        for shape in ((H, V), (H, H), (V, H))
+    )
+    bh, by = np.zeros((H, 1), args.dtype), np.zeros((V, 1), args.dtype)
+    parameters = (Wxh, Whh, Why, bh, by)
+    memories = tuple(np.zeros_like(parameter) for parameter in parameters)
+    lossFun, sample = bind(*parameters)
+
+    smooth_loss = -math.log(1.0 / V) * T  # what guessing at random would lose
+    p = 0
+    for n in range(args.iterations):
+        if n == 0 or p + T + 1 >= len(data):
+            hprev = np.zeros((H, 1), args.dtype)
+            p = 0
+        inputs, targets = data[p : p + T], data[p + 1 : p + T + 1]
+
+        if n % args.sample_every == 0:
+            print(f"----\n {vocabulary.decode(sample(hprev, inputs[0], SAMPLE_LENGTH))} \n----")
+        try:
+            loss, *gradients, hprev = lossFun(inputs, targets, hprev)
+        except NumericalError as error:
+            raise NumericalError(f"iteration {n}: {error}") from None
+        smooth_loss = smooth_loss * 0.999 + loss * 0.001
+        if n % args.sample_every == 0:
+            print(f"iter {n}, loss: {smooth_loss:f}")
+
+        for parameter, gradient, memory in zip(parameters, gradients, memories, strict=True):
+            adagrad(parameter, gradient, memory, args.learning_rate)
+        p += T
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Answers a wrong call with one line, the usage being a `--help` away."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be positive and finite, not {text}")
+    return number
+
+
+def seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 2**32 - 1, not {number}")
+    return number
+
+
+def parse(prog: str, argv: list[str] | None) -> argparse.Namespace:
+    parser = OneLineParser(
+        prog=prog,
+        description="Trains a character model as Karpathy's min-char-rnn does, printing samples and the smooth loss.",
+        epilog=f"example: {prog} book.txt --iterations 20000 --sample-every 2000 --seed 1",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a UTF-8 text; without it, Python's own manual")
+    parser.add_argument("--hidden-size", type=at_least_one, default=100, help="hidden units")
+    parser.add_argument("--seq-length", type=at_least_one, default=25, help="characters in a sequence")
+    parser.add_argument("--learning-rate", type=positive, default=0.1, help="Adagrad's step size")
+    parser.add_argument("--iterations", type=at_least_one, default=10000, help="sequences to train on")
+    parser.add_argument("--seed", type=seed, help="of NumPy's random state; without it, another one each time")
+    parser.add_argument("--sample-every", type=at_least_one, default=100, help="iterations from sample to sample")
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of all numbers")
+    return parser.parse_args(argv)
+
+
+def load(args: argparse.Namespace) -> str:
+    """The text to train on; ValueError or OSError where there is none, or not enough of it."""
+    name = args.file if args.file is not None else "Python's manual"
+    text = default_text() if args.file is None else read_text(args.file)
+    if not text:
+        raise ValueError(f"{name} is empty: there is nothing to train on")
+    if len(text) < args.seq_length + 1:
+        raise ValueError(
+            f"{name} has {len(text)} characters, fewer than the {args.seq_length + 1} that one sequence and its "
+            f"targets take: use a longer text, or --seq-length {max(len(text) - 1, 1)}"
+        )
+    return text
+
+
+def main(
+    module: str, bind: Callable[..., Any], adagrad: Callable[..., None], argv: list[str] | None = None
+) -> NoReturn:
+    """Runs the program and exits: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
+    prog = f"python -m {module}"
+    args = parse(prog, argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
+    start = time.perf_counter()
+    try:
+        train(args, load(args), bind, adagrad)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: leave quietly
+        sys.exit(0)
+    except OSError as error:
+        sys.exit(f"{prog}: {error.filename}: {error.strerror}")
+    except (ValueError, NumericalError, MemoryError) as error:
+        sys.exit(f"{prog}: {error}")
+    seconds = time.perf_counter() - start
+    characters = args.iterations * args.seq_length
+    print(f"{characters:,} characters in {seconds:.2f} s: {characters / seconds:,.0f} a second", file=sys.stderr)
+    sys.exit(0)
