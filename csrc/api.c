@@ -19,7 +19,7 @@ const char *fastrnn_status_message(fastrnn_status status)
     case FASTRNN_ERROR_INDEX:
         return "a character is outside [0, V)";
     case FASTRNN_ERROR_VALUE:
-        return "clip and temperature must be positive, learning rate and temperature finite";
+        return "clip and temperature must be positive, learning rate and temperature finite, position within the text";
     case FASTRNN_ERROR_NOT_FINITE:
         return "the loss or a probability is NaN or infinite";
     case FASTRNN_ERROR_ISA:

@@ -39,6 +39,23 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
     return isfinite(*loss) ? FASTRNN_OK : FASTRNN_ERROR_NOT_FINITE;
 }
 
+fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
+    const FASTRNN_TYPED(fastrnn_char_rnn) *memory, FASTRNN_REAL *hprev, fastrnn_training *training, size_t iterations,
+    const fastrnn_interruption *interruption, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(shape && model && memory && hprev && training && training->text && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(char_rnn_is_whole)(model) && FASTRNN_TYPED(char_rnn_is_whole)(memory), FASTRNN_ERROR_NULL);
+    REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
+    REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
+    REQUIRE(training->length / shape->B >= shape->T + 1, FASTRNN_ERROR_SHAPE);
+    REQUIRE(training->position <= training->length / shape->B - (shape->T + 1), FASTRNN_ERROR_VALUE);
+    REQUIRE((FASTRNN_REAL)training->clip > 0 && isfinite(training->learning_rate), FASTRNN_ERROR_VALUE);
+    return kernels->TABLE->char_rnn_train(shape, model, memory, hprev, training, iterations, interruption, workspace);
+}
+
 fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
     const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model, FASTRNN_REAL *h, int64_t first,
     size_t n, double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
@@ -112,7 +129,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, co
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE((gradient && memory && parameter) || n == 0, FASTRNN_ERROR_NULL);
     REQUIRE(isfinite(learning_rate), FASTRNN_ERROR_VALUE);
-    kernels->TABLE->adagrad(n, (FASTRNN_REAL)learning_rate, gradient, memory, parameter);
+    kernels->TABLE->adagrad(n, (FASTRNN_REAL)learning_rate, (FASTRNN_REAL)INFINITY, gradient, memory,
+                            parameter);
     return FASTRNN_OK;
 }
 
@@ -130,3 +148,22 @@ ELEMENTWISE_DOOR(exp)
 ELEMENTWISE_DOOR(tanh)
 ELEMENTWISE_DOOR(sigmoid)
 #undef ELEMENTWISE_DOOR
+
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_fma)(size_t rounds, size_t *done, FASTRNN_REAL *result)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(done && result, FASTRNN_ERROR_NULL);
+    *done = kernels->TABLE->ceiling_fma(rounds, result);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, size_t *done,
+                                                   FASTRNN_REAL *result)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE((x || n == 0) && done && result, FASTRNN_ERROR_NULL);
+    *done = kernels->TABLE->ceiling_load(rounds, n, x, result);
+    return FASTRNN_OK;
+}

@@ -84,6 +84,25 @@ typedef struct {
     void *state;
 } fastrnn_uniform_source;
 
+/* A training run over a text, which fastrnn_char_rnn_train_* takes up and leaves where it stopped. With B > 1 the text
+ * is split into B streams of length / B characters, which are read side by side. */
+typedef struct {
+    const int64_t *text;  /* (length) characters in [0, V) */
+    size_t length;        /* at least B * (T + 1) */
+    double learning_rate; /* of Adagrad, finite */
+    double clip;          /* > 0: each element of a gradient is clipped to [-clip, clip] */
+    size_t position;      /* in each stream, where the next sequence begins; 0 at first */
+    size_t iterations;    /* done so far; 0 at first */
+    double loss;          /* of the last iteration, in nats, summed over its T B characters */
+    double smooth_loss;   /* 0.999 smooth_loss + 0.001 loss after each; at first T B ln V, the loss of guessing */
+} fastrnn_training;
+
+/* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
+typedef struct {
+    int (*poll)(void *state);
+    void *state;
+} fastrnn_interruption;
+
 /* ---- the doors, once per dtype --------------------------------------------------------------------------------- */
 
 #define FASTRNN_REAL float

@@ -41,6 +41,19 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
     const int64_t *targets, const FASTRNN_REAL *hprev, double clip, const FASTRNN_TYPED(fastrnn_char_rnn) *gradients,
     FASTRNN_REAL *hlast, double *loss, void *workspace);
 
+/* Iterations of min-char-rnn's training loop: for each the next T characters of the text (and of each of B streams), the
+ * loss, its clipped gradients, one Adagrad update of all parameters, the smooth loss. The state is carried from sequence
+ * to sequence, and zeroed where the text begins anew, which is when fewer than T + 2 characters are left.
+ *
+ * model, memory (Adagrad's, zero at first) and hprev (B, H) are read, and left as they are after the last iteration;
+ * training tells what to train on, and how far it has come. interruption may be NULL.
+ * FASTRNN_ERROR_NOT_FINITE: the loss, left in training->loss, was NaN or infinite. FASTRNN_ERROR_INDEX: a character is
+ * outside [0, V). After either model, memory, hprev and the rest of training are as before that iteration. */
+fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
+    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
+    const FASTRNN_TYPED(fastrnn_char_rnn) *memory, FASTRNN_REAL *hprev, fastrnn_training *training, size_t iterations,
+    const fastrnn_interruption *interruption, void *workspace);
+
 /* n characters drawn from a character model: min-char-rnn's sample, with a temperature.
  *
  *     p = softmax(y_t / temperature),  character = number of entries of cumsum(p) / sum(p) that are <= u
@@ -84,3 +97,13 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, co
 fastrnn_status FASTRNN_TYPED(fastrnn_exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
 fastrnn_status FASTRNN_TYPED(fastrnn_tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
 fastrnn_status FASTRNN_TYPED(fastrnn_sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+
+/* ---- the machine's ceilings, for benchmarks -------------------------------------------------------------------- */
+
+/* Multiplies and adds as fast as this instruction set can, and *done says how many times: time it. *result is of no
+ * meaning. */
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_fma)(size_t rounds, size_t *done, FASTRNN_REAL *result);
+
+/* Reads the numbers of x (n) `rounds` times as fast as this instruction set can, and *done says how many it read. */
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, size_t *done,
+                                                   FASTRNN_REAL *result);

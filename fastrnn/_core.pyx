@@ -1,12 +1,13 @@
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, auto_pickle=False, autotestdict=False
 """The C library in Python: one def per C function. Each checks shapes, dtypes and layout, lets go of the GIL and turns
-the status into an exception. Public docstrings are in _core.pyi's users; here is only what crosses into C."""
+the status into an exception."""
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 cimport numpy as cnp
 from numpy.random cimport bitgen_t
 
@@ -160,7 +161,7 @@ cdef cnp.ndarray state(object h, str name, tuple shape, str symbols, object dtyp
 
 # ---- scratch memory -------------------------------------------------------------------------------------------------
 
-cdef class Workspace:
+cdef class _Workspace:
     """Scratch memory of at least `size` bytes, kept from call to call."""
     cdef void *memory
     cdef size_t size
@@ -179,16 +180,16 @@ cdef class Workspace:
         return 0
 
 
-cdef class WorkspacePool:
+cdef class _WorkspacePool:
     """Workspaces at rest. A call takes one and brings it back, so that calls from several threads never share one."""
     cdef list at_rest
 
     def __cinit__(self):
         self.at_rest = []
 
-    cdef Workspace take(self, const fastrnn_shape *shape, bint double_precision):
+    cdef _Workspace take(self, const fastrnn_shape *shape, bint double_precision):
         cdef size_t size = 0
-        cdef Workspace workspace = self.at_rest.pop() if self.at_rest else Workspace()
+        cdef _Workspace workspace = self.at_rest.pop() if self.at_rest else _Workspace()
         if double_precision:
             check(fastrnn_workspace_size_f64(shape, &size))
         else:
@@ -196,8 +197,43 @@ cdef class WorkspacePool:
         workspace.grow(size)
         return workspace
 
-    cdef int bring_back(self, Workspace workspace) except -1:
+    cdef int bring_back(self, _Workspace workspace) except -1:
         self.at_rest.append(workspace)
+        return 0
+
+
+# ---- Ctrl-C in long calls -------------------------------------------------------------------------------------------
+
+cdef class _Signals:
+    """Looks now and then whether a signal, such as Ctrl-C's, waits for Python, from inside a call without the GIL."""
+    cdef double next_look  # on the monotonic clock, in seconds
+    cdef object error      # what the signal's handler raised
+
+    cdef fastrnn_interruption interruption(self):
+        self.next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
+        return fastrnn_interruption(poll=poll_signals, state=<void *>self)
+
+
+# Well below the 0.1 s after which a user wonders, and rare enough that waiting for the GIL costs nothing.
+cdef double SECONDS_BETWEEN_LOOKS = 0.03
+
+
+cdef double seconds_now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <double>t.tv_sec + 1e-9 * <double>t.tv_nsec
+
+
+cdef int poll_signals(void *state) noexcept nogil:
+    if seconds_now() < (<_Signals>state).next_look:
+        return 0
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            (<_Signals>state).error = error
+            return 1
+        (<_Signals>state).next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
         return 0
 
 
@@ -232,7 +268,7 @@ cdef class CharNetwork:
     cdef readonly object dtype
     cdef char_rnn model
     cdef Py_ssize_t H, V
-    cdef WorkspacePool workspaces
+    cdef _WorkspacePool workspaces
 
     def __cinit__(self, Wxh, Whh, Why, bh, by):
         self.dtype = real_dtype(Wxh, "Wxh")
@@ -247,7 +283,7 @@ cdef class CharNetwork:
         self.H, self.V = H, V
         self.Wxh, self.Whh, self.Why, self.bh, self.by = Wxh, Whh, Why, bh, by
         self.model = point_to(Wxh, Whh, Why, bh, by)
-        self.workspaces = WorkspacePool()
+        self.workspaces = _WorkspacePool()
 
     cdef int check_unmoved(self) except -1:
         """The memory that was bound is still theirs: ndarray.resize may have freed it."""
@@ -300,7 +336,7 @@ cdef class CharNetwork:
         cdef cnp.ndarray dbh = empty_like(self.bh), dby = empty_like(self.by), hlast = empty_like(h)
         cdef char_rnn gradients = point_to(dWxh, dWhh, dWhy, dbh, dby)
         cdef bint double_precision = is_float64(self.Wxh)
-        cdef Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
         cdef const int64_t *x_data = <const int64_t *>cnp.PyArray_DATA(x)
         cdef const int64_t *y_data = <const int64_t *>cnp.PyArray_DATA(y)
         with nogil:
@@ -317,6 +353,50 @@ cdef class CharNetwork:
             raise self.not_finite(f"the loss is {loss}", h)
         check(status)
         return loss, dWxh, dWhh, dWhy, dbh, dby, hlast
+
+    def train(self, CharNetwork memory, cnp.ndarray text, cnp.ndarray hprev, Py_ssize_t seq_length, Py_ssize_t position,
+              double smooth_loss, double learning_rate, double clip, Py_ssize_t iterations):
+        """Up to `iterations` of the training loop. Arrays are updated in place: the network's, those of `memory`
+        (Adagrad's), and hprev (H, 1). text (N,) int64 in [0, V).
+
+        Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
+        None: NumericalError, or what a signal's handler raised. What is returned and the arrays are whole either way.
+        """
+        check_array(text, "text", (text.size,), "(N,)", np.dtype(np.int64))
+        check_array(hprev, "hprev", (self.H, 1), "(H, 1)", self.dtype)
+        for name in ("Wxh", "Whh", "Why", "bh", "by"):
+            check_array(getattr(memory, name), f"the memory of {name}", getattr(self, name).shape, "its shape",
+                        self.dtype)
+            check_writeable(getattr(self, name), name)
+            check_writeable(getattr(memory, name), f"the memory of {name}")
+        check_writeable(hprev, "hprev")
+        self.check_unmoved()
+        memory.check_unmoved()
+        cdef fastrnn_shape shape = fastrnn_shape(T=seq_length, B=1, H=self.H, V=self.V)
+        cdef fastrnn_training training = fastrnn_training(
+            text=<const int64_t *>cnp.PyArray_DATA(text), length=text.size, learning_rate=learning_rate, clip=clip,
+            position=position, iterations=0, loss=0, smooth_loss=smooth_loss)
+        cdef _Signals signals = _Signals()
+        cdef fastrnn_interruption interruption = signals.interruption()
+        cdef bint double_precision = is_float64(self.Wxh)
+        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef fastrnn_status status
+        with nogil:
+            if double_precision:
+                status = fastrnn_char_rnn_train_f64(
+                    &shape, &self.model.f64, &memory.model.f64, <double *>cnp.PyArray_DATA(hprev), &training,
+                    iterations, &interruption, workspace.memory)
+            else:
+                status = fastrnn_char_rnn_train_f32(
+                    &shape, &self.model.f32, &memory.model.f32, <float *>cnp.PyArray_DATA(hprev), &training,
+                    iterations, &interruption, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        error = signals.error
+        if status == FASTRNN_ERROR_NOT_FINITE:
+            error = self.not_finite(f"the loss is {training.loss}", hprev)
+        else:
+            check(status)
+        return training.iterations, training.position, training.loss, training.smooth_loss, error
 
     def sample(self, h, seed_ix, n, double temperature, bit_generator):
         """n characters as a list of int, one uniform number of `bit_generator` each."""
@@ -336,7 +416,7 @@ cdef class CharNetwork:
         cdef cnp.ndarray characters = np.empty(count, dtype=np.int64)
         cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(characters)
         cdef bint double_precision = is_float64(self.Wxh)
-        cdef Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
         cdef fastrnn_status status = FASTRNN_OK
         # Some 10 ms of work between two looks at whether Ctrl-C was pressed: 10^8 multiplications or one character.
         cdef Py_ssize_t at_once = 1 + 100_000_000 // (self.H * (self.H + self.V))
@@ -467,3 +547,41 @@ def tanh(x, out):
 
 def sigmoid(x, out):
     elementwise(fastrnn_sigmoid_f32, fastrnn_sigmoid_f64, x, out)
+
+
+# ---- the machine's ceilings -----------------------------------------------------------------------------------------
+
+def ceiling_fma(dtype, size_t rounds):
+    """Multiplies and adds numbers of this dtype; returns how many."""
+    cdef bint double_precision = np.dtype(dtype) == np.float64
+    cdef fastrnn_status status
+    cdef size_t done = 0
+    cdef float result_f32
+    cdef double result_f64
+    with nogil:
+        if double_precision:
+            status = fastrnn_ceiling_fma_f64(rounds, &done, &result_f64)
+        else:
+            status = fastrnn_ceiling_fma_f32(rounds, &done, &result_f32)
+    check(status)
+    return done
+
+
+def ceiling_load(x, size_t rounds):
+    """Reads the numbers of x so many times; returns how many were read."""
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    cdef size_t n = x.size
+    cdef void *data = cnp.PyArray_DATA(x)
+    cdef bint double_precision = is_float64(x)
+    cdef fastrnn_status status
+    cdef size_t done = 0
+    cdef float result_f32
+    cdef double result_f64
+    with nogil:
+        if double_precision:
+            status = fastrnn_ceiling_load_f64(rounds, n, <double *>data, &done, &result_f64)
+        else:
+            status = fastrnn_ceiling_load_f32(rounds, n, <float *>data, &done, &result_f32)
+    check(status)
+    return done

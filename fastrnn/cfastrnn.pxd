@@ -27,6 +27,20 @@ cdef extern from "fastrnn.h" nogil:
         double (*next)(void *state)
         void *state
 
+    ctypedef struct fastrnn_training:
+        const int64_t *text
+        size_t length
+        double learning_rate
+        double clip
+        size_t position
+        size_t iterations
+        double loss
+        double smooth_loss
+
+    ctypedef struct fastrnn_interruption:
+        int (*poll)(void *state)
+        void *state
+
     ctypedef struct fastrnn_rnn_f32:
         float *Wxh
         float *Whh
@@ -45,6 +59,10 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, const int64_t *inputs, const int64_t *targets,
         const float *hprev, double clip, const fastrnn_char_rnn_f32 *gradients, float *hlast, double *loss,
         void *workspace)
+    fastrnn_status fastrnn_char_rnn_train_f32(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, const fastrnn_char_rnn_f32 *memory,
+        float *hprev, fastrnn_training *training, size_t iterations, const fastrnn_interruption *interruption,
+        void *workspace)
     fastrnn_status fastrnn_char_rnn_sample_f32(
         const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, float *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
@@ -62,6 +80,9 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_exp_f32(size_t n, const float *x, float *y)
     fastrnn_status fastrnn_tanh_f32(size_t n, const float *x, float *y)
     fastrnn_status fastrnn_sigmoid_f32(size_t n, const float *x, float *y)
+    fastrnn_status fastrnn_ceiling_fma_f32(size_t rounds, size_t *done, float *result)
+    fastrnn_status fastrnn_ceiling_load_f32(
+        size_t rounds, size_t n, const float *x, size_t *done, float *result)
 
     ctypedef struct fastrnn_rnn_f64:
         double *Wxh
@@ -81,6 +102,10 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, const int64_t *inputs, const int64_t *targets,
         const double *hprev, double clip, const fastrnn_char_rnn_f64 *gradients, double *hlast, double *loss,
         void *workspace)
+    fastrnn_status fastrnn_char_rnn_train_f64(
+        const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, const fastrnn_char_rnn_f64 *memory,
+        double *hprev, fastrnn_training *training, size_t iterations, const fastrnn_interruption *interruption,
+        void *workspace)
     fastrnn_status fastrnn_char_rnn_sample_f64(
         const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, double *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
@@ -98,3 +123,6 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_exp_f64(size_t n, const double *x, double *y)
     fastrnn_status fastrnn_tanh_f64(size_t n, const double *x, double *y)
     fastrnn_status fastrnn_sigmoid_f64(size_t n, const double *x, double *y)
+    fastrnn_status fastrnn_ceiling_fma_f64(size_t rounds, size_t *done, double *result)
+    fastrnn_status fastrnn_ceiling_load_f64(
+        size_t rounds, size_t n, const double *x, size_t *done, double *result)

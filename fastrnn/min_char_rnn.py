@@ -3,8 +3,9 @@
     from fastrnn import min_char_rnn
     lossFun, sample = min_char_rnn.bind(Wxh, Whh, Why, bh, by)
 
-The rest of the script runs unchanged. `python -m fastrnn.min_char_rnn [FILE]` is the whole script as a program.
-`fastrnn.reference` has the same functions in NumPy, to read and to compare with.
+The rest of the script runs unchanged. `Trainer` is the script's loop as well, many iterations in one call.
+`python -m fastrnn.min_char_rnn [FILE]` is the whole script as a program. `fastrnn.reference` has the same in NumPy, to
+read and to compare with.
 
     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh),  y_t = Why h_t + by,  p_t = softmax(y_t)
 """
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._core import CharNetwork, adagrad
+from fastrnn.training import CharTrainer
 
-__all__ = ["adagrad", "bind"]
+__all__ = ["Trainer", "adagrad", "bind"]
 
 Array = NDArray[np.floating[Any]]
 Loss = tuple[float, Array, Array, Array, Array, Array, Array]
@@ -86,7 +88,32 @@ class _Network:
         return self._kernels.sample(h, seed_ix, n, temperature, source)
 
 
-if __name__ == "__main__":
-    from fastrnn.script import main
+class Trainer(CharTrainer):
+    __doc__ = CharTrainer.__doc__
 
-    main("fastrnn.min_char_rnn", bind, adagrad)
+    def _bind(self) -> None:
+        self._network = CharNetwork(*self.parameters)
+
+    def _iterate(self, iterations: int) -> None:
+        done, self.position, loss, self.smooth_loss, error = self._network.train(
+            CharNetwork(*self.memories),
+            self.text,
+            self.hprev,
+            self.seq_length,
+            self.position,
+            self.smooth_loss,
+            self.learning_rate,
+            self.clip,
+            iterations,
+        )
+        self.iterations += done
+        if done:
+            self.loss = loss
+        if error is not None:
+            raise error
+
+
+if __name__ == "__main__":
+    from fastrnn import min_char_rnn, script
+
+    script.main(min_char_rnn)

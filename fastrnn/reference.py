@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.training import CharTrainer
+
 Array = NDArray[np.floating[Any]]
 
 
@@ -89,7 +91,27 @@ def adagrad(param: Array, dparam: Array, mem: Array, learning_rate: float) -> No
     param -= learning_rate * dparam / np.sqrt(mem + 1e-8)
 
 
-if __name__ == "__main__":
-    from fastrnn.script import main
+class Trainer(CharTrainer):
+    """The training loop; see `fastrnn.min_char_rnn.Trainer`."""
 
-    main("fastrnn.reference", bind, adagrad)
+    def _iterate(self, iterations: int) -> None:
+        lossFun, _ = bind(*self.parameters, clip=self.clip)
+        T, p = self.seq_length, self.position
+        for _ in range(iterations):
+            inputs, targets = self.text[p : p + T], self.text[p + 1 : p + T + 1]
+            self.loss, *gradients, self.hprev = lossFun(inputs, targets, self.hprev)
+            for param, dparam, mem in zip(self.parameters, gradients, self.memories, strict=True):
+                adagrad(param, dparam, mem, self.learning_rate)
+            self.smooth_loss = self.smooth_loss * 0.999 + self.loss * 0.001
+            self.iterations += 1
+            p += T
+            if p + T + 1 >= len(self.text):  # the text wraps: start over, with nothing remembered
+                self.hprev = np.zeros_like(self.hprev)
+                p = 0
+            self.position = p
+
+
+if __name__ == "__main__":
+    from fastrnn import reference, script
+
+    script.main(reference)

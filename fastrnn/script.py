@@ -1,6 +1,7 @@
-"""The min-char-rnn script as a program, over whichever `bind` and `adagrad` it is given.
+"""The min-char-rnn script as a program, over the kernels or over NumPy.
 
-`python -m fastrnn.min_char_rnn` and `python -m fastrnn.reference` are this program over the kernels and over NumPy.
+`python -m fastrnn.min_char_rnn` and `python -m fastrnn.reference` are this program over those modules' `bind` and
+`Trainer`.
 """
 
 import argparse
@@ -8,8 +9,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn
+from types import ModuleType
+from typing import NoReturn
 
 import numpy as np
 
@@ -19,13 +20,11 @@ from fastrnn.text import Vocabulary, default_text, read_text
 SAMPLE_LENGTH = 200  # characters
 
 
-def train(args: argparse.Namespace, text: str, bind: Callable[..., Any], adagrad: Callable[..., None]) -> None:
-    """Trains as the script does: sequences in order, the state carried along and zeroed where the text wraps."""
-    T, H = args.seq_length, args.hidden_size
+def train(args: argparse.Namespace, text: str, module: ModuleType) -> None:
+    """Trains and prints as the script does: a sample from the state before an iteration, then that iteration's loss."""
     vocabulary = Vocabulary(text)
-    V = len(vocabulary)
+    H, V = args.hidden_size, len(vocabulary)
     print(f"data has {len(text)} characters, {V} unique.")
-    data = vocabulary.encode(text)
 
     # The script's draws from NumPy's global state, in its order.
     np.random.seed(args.seed)  # noqa: NPY002
@@ -33,32 +32,16 @@ def train(args: argparse.Namespace, text: str, bind: Callable[..., Any], adagrad
         (np.random.randn(*shape) * 0.01).astype(args.dtype)  # noqa: NPY002
         for shape in ((H, V), (H, H), (V, H))
     )
-    bh, by = np.zeros((H, 1), args.dtype), np.zeros((V, 1), args.dtype)
-    parameters = (Wxh, Whh, Why, bh, by)
-    memories = tuple(np.zeros_like(parameter) for parameter in parameters)
-    lossFun, sample = bind(*parameters)
-
-    smooth_loss = -math.log(1.0 / V) * T  # what guessing at random would lose
-    p = 0
-    for n in range(args.iterations):
-        if n == 0 or p + T + 1 >= len(data):
-            hprev = np.zeros((H, 1), args.dtype)
-            p = 0
-        inputs, targets = data[p : p + T], data[p + 1 : p + T + 1]
-
-        if n % args.sample_every == 0:
-            print(f"----\n {vocabulary.decode(sample(hprev, inputs[0], SAMPLE_LENGTH))} \n----")
-        try:
-            loss, *gradients, hprev = lossFun(inputs, targets, hprev)
-        except NumericalError as error:
-            raise NumericalError(f"iteration {n}: {error}") from None
-        smooth_loss = smooth_loss * 0.999 + loss * 0.001
-        if n % args.sample_every == 0:
-            print(f"iter {n}, loss: {smooth_loss:f}")
-
-        for parameter, gradient, memory in zip(parameters, gradients, memories, strict=True):
-            adagrad(parameter, gradient, memory, args.learning_rate)
-        p += T
+    parameters = (Wxh, Whh, Why, np.zeros((H, 1), args.dtype), np.zeros((V, 1), args.dtype))
+    _, sample = module.bind(*parameters)
+    trainer = module.Trainer(
+        *parameters, vocabulary.encode(text), seq_length=args.seq_length, learning_rate=args.learning_rate
+    )
+    for n in range(0, args.iterations, args.sample_every):
+        characters = sample(trainer.hprev, trainer.text[trainer.position], SAMPLE_LENGTH)
+        print(f"----\n {vocabulary.decode(characters)} \n----")
+        print(f"iter {n}, loss: {trainer.run(1):f}")
+        trainer.run(min(args.sample_every, args.iterations - n) - 1)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -121,17 +104,15 @@ def load(args: argparse.Namespace) -> str:
     return text
 
 
-def main(
-    module: str, bind: Callable[..., Any], adagrad: Callable[..., None], argv: list[str] | None = None
-) -> NoReturn:
+def main(module: ModuleType, argv: list[str] | None = None) -> NoReturn:
     """Runs the program and exits: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
-    prog = f"python -m {module}"
+    prog = f"python -m {module.__name__}"
     args = parse(prog, argv)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
     start = time.perf_counter()
     try:
-        train(args, load(args), bind, adagrad)
+        train(args, load(args), module)
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)

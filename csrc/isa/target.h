@@ -14,6 +14,7 @@
 
 #include "../cpu.h"
 #include "../kernels/kernels.h"
+#include "../subnormals.h"
 
 #if FASTRNN_X86
 #include <immintrin.h>

@@ -4,15 +4,21 @@
 #include "elementwise.h"
 #include "matrix.h"
 #include "product.h"
+#include "pack.h"
+#include "adagrad.h"
 #include "workspace.h"
+#include "gradients.h"
 #include "softmax.h"
 #include "rnn.h"
 #include "char_rnn.h"
+#include "train.h"
 #include "sample.h"
+#include "ceilings.h"
 
 const TYPED(fastrnn_kernel_table) KERNELS = {
     .workspace_size = workspace_size,
     .char_rnn_loss = char_rnn_loss,
+    .char_rnn_train = char_rnn_train,
     .char_rnn_sample = char_rnn_sample,
     .rnn_forward = rnn_forward,
     .rnn_backward = rnn_backward,
@@ -22,4 +28,6 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .exp = exp_all,
     .tanh = tanh_all,
     .sigmoid = sigmoid_all,
+    .ceiling_fma = ceiling_fma,
+    .ceiling_load = ceiling_load,
 };

@@ -7,6 +7,10 @@ typedef struct {
                             const int64_t *inputs, const int64_t *targets, const FASTRNN_REAL *hprev,
                             FASTRNN_REAL clip, const FASTRNN_TYPED(fastrnn_char_rnn) *gradients,
                             FASTRNN_REAL *hlast, void *workspace);
+    fastrnn_status (*char_rnn_train)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
+                                     const FASTRNN_TYPED(fastrnn_char_rnn) *memory, FASTRNN_REAL *hprev,
+                                     fastrnn_training *training, size_t iterations,
+                                     const fastrnn_interruption *interruption, void *workspace);
     fastrnn_status (*char_rnn_sample)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
                                       FASTRNN_REAL *h, int64_t first, size_t n, FASTRNN_REAL temperature,
                                       const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
@@ -17,9 +21,11 @@ typedef struct {
                          const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
     void (*clip)(size_t n, FASTRNN_REAL limit, FASTRNN_REAL *x);
-    void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, const FASTRNN_REAL *gradient, FASTRNN_REAL *memory,
-                    FASTRNN_REAL *parameter);
+    void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, FASTRNN_REAL limit, const FASTRNN_REAL *gradient,
+                    FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
     void (*exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+    size_t (*ceiling_fma)(size_t rounds, FASTRNN_REAL *result);
+    size_t (*ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *result);
 } FASTRNN_TYPED(fastrnn_kernel_table);

@@ -51,26 +51,48 @@ static void copy_clipped(size_t rows, size_t columns, const real *src, size_t sr
     }
 }
 
-/* dst (columns, rows) = src (rows, columns) transposed, a cache line of dst at a time: the LINE_REALS rows of src that
- * meet in it stay in L1 while j walks along them. */
-static void transpose(size_t rows, size_t columns, const real *src, size_t src_row, real *dst, size_t dst_row)
+/* Turns the VEC_LANES x VEC_LANES square whose rows are the registers into its transpose: each round zips row i with
+ * row i + VEC_LANES / 2, which moves one bit of a number's row index into its column index. */
+INLINE void transpose_square(vec square[VEC_LANES])
 {
-    for (size_t i0 = 0; i0 < rows; i0 += LINE_REALS) {
-        size_t i1 = i0 + LINE_REALS < rows ? i0 + LINE_REALS : rows;
-        for (size_t j = 0; j < columns; j++) {
-            for (size_t i = i0; i < i1; i++) {
-                dst[j * dst_row + i] = src[i * src_row + j];
-            }
+    for (size_t round = 1; round < VEC_LANES; round *= 2) {
+        vec zipped[VEC_LANES];
+        for (size_t i = 0; i < VEC_LANES / 2; i++) {
+            zipped[2 * i] = vec_zip_low(square[i], square[i + VEC_LANES / 2]);
+            zipped[2 * i + 1] = vec_zip_high(square[i], square[i + VEC_LANES / 2]);
+        }
+        for (size_t i = 0; i < VEC_LANES; i++) {
+            square[i] = zipped[i];
         }
     }
 }
 
-/* dst (columns, whole_lines(rows)) = src (rows, columns) transposed; zeros fill each row's last line. */
-static void transpose_to_padded(size_t rows, size_t columns, const real *src, real *dst, size_t dst_row)
+/* dst (columns, rows) = src (rows, columns) transposed, square by square. With `padded`, rows of dst are written to
+ * the end of their last register, with zeros; without, nothing is written past `rows`. */
+static void transpose(size_t rows, size_t columns, const real *src, size_t src_row, real *dst, size_t dst_row,
+                      bool padded)
 {
-    transpose(rows, columns, src, columns, dst, dst_row);
-    for (size_t j = 0; j < columns; j++) {
-        memset(dst + j * dst_row + rows, 0, (whole_lines(rows) - rows) * sizeof(real));
+    for (size_t i0 = 0; i0 < rows; i0 += VEC_LANES) {
+        const size_t n_rows = rows - i0 < VEC_LANES ? rows - i0 : VEC_LANES;
+        for (size_t j0 = 0; j0 < columns; j0 += VEC_LANES) {
+            const size_t n_columns = columns - j0 < VEC_LANES ? columns - j0 : VEC_LANES;
+            const real *from = src + i0 * src_row + j0;
+            real *to = dst + j0 * dst_row + i0;
+            vec square[VEC_LANES];
+            for (size_t i = 0; i < VEC_LANES; i++) {
+                square[i] = i >= n_rows              ? vec_set1(0)
+                            : n_columns == VEC_LANES ? vec_load(from + i * src_row)
+                                                     : vec_load_tail(from + i * src_row, n_columns, 0);
+            }
+            transpose_square(square);
+            for (size_t j = 0; j < n_columns; j++) {
+                if (padded || n_rows == VEC_LANES) {
+                    vec_store(to + j * dst_row, square[j]);
+                } else {
+                    vec_store_tail(to + j * dst_row, n_rows, square[j]);
+                }
+            }
+        }
     }
 }
 

@@ -11,8 +11,7 @@
  *     dWhh = d^T hs_before      A = d transposed       B = hs, as it lies in the workspace
  *     dWhy = dy^T hs            A = dy transposed      B = hs
  *
- * Every element of C is one sum in the order of k, whatever the tile: a result does not depend on how rows are
- * grouped.
+ * The order in which an element of C is summed follows from the sizes alone, so that the same input gives the same bits.
  *
  * Packing. With M = 1 the whole of B is read for each product and the speed is that of the caches. So B is packed in
  * panels of at most PANEL_VECS registers of columns, each panel contiguous from k = 0 on: one stream, aligned, that
@@ -32,7 +31,8 @@ typedef struct {
 typedef struct {
     const real *data;
     size_t K, N;
-    size_t row; /* numbers from row to row; 0 for a packed matrix */
+    size_t row;    /* numbers from row to row; 0 for a packed matrix */
+    bool backward; /* take the panels from last to first; changes no result */
 } right_factor;
 
 static size_t vecs_in(size_t n)
@@ -40,15 +40,22 @@ static size_t vecs_in(size_t n)
     return (n + VEC_LANES - 1) / VEC_LANES;
 }
 
-/* The start of part p when n registers are cut into `parts` parts as evenly as may be. */
-static size_t part_start(size_t n, size_t parts, size_t p)
+/* n registers cut into the fewest parts of at most `largest`, as evenly as may be: each has `width` of them, and the
+ * first `wider` parts one more. */
+typedef struct {
+    size_t parts, width, wider;
+} partition;
+
+INLINE partition cut(size_t n, size_t largest)
 {
-    return n / parts * p + (p < n % parts ? p : n % parts);
+    const uint32_t parts = (uint32_t)((n + largest - 1) / largest); /* n < 2^24: the division may be the short one */
+    return (partition){parts, (uint32_t)n / parts, (uint32_t)n % parts};
 }
 
-static size_t parts_of(size_t n, size_t largest)
+/* Where part p begins, and where part p - 1 ends. */
+INLINE size_t part_start(const partition *c, size_t p)
 {
-    return (n + largest - 1) / largest;
+    return c->width * p + (p < c->wider ? p : c->wider);
 }
 
 /* ---- the tile -------------------------------------------------------------------------------------------------- */
@@ -62,33 +69,60 @@ typedef struct {
     bool accumulate; /* C += A B rather than C = A B */
 } tile_call;
 
-/* rows and vecs are constants wherever this is inlined, so that `sums` lives in registers. */
+/* sums += A(:, k) B(k, :) */
+INLINE void tile_step(const size_t rows, const size_t vecs, const left_factor *A, const real *B, size_t B_row, size_t k,
+                      vec sums[4][PANEL_VECS])
+{
+    vec b[PANEL_VECS];
+    UNROLL for (size_t v = 0; v < vecs; v++) {
+        b[v] = vec_load(B + k * B_row + v * VEC_LANES);
+    }
+    UNROLL for (size_t i = 0; i < rows; i++) {
+        vec a = vec_set1(A->data[i * A->i_step + k * A->k_step]);
+        UNROLL for (size_t v = 0; v < vecs; v++) {
+            sums[i][v] = vec_fma(a, b[v], sums[i][v]);
+        }
+    }
+}
+
+/* How many k to sum apart so that at least 8 sums are under way: an addition takes 4 cycles, and two begin in each. */
+INLINE size_t chains_for(size_t sums)
+{
+    return sums >= 8 ? 1 : sums >= 4 ? 2 : 4;
+}
+
+/* rows and vecs are constants wherever this is inlined, and the loops over them are unrolled, so that `sums` lives in
+ * registers from beginning to end. */
 INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
 {
     const left_factor A = call->A;
     const real *B = call->B;
-    vec sums[4][PANEL_VECS];
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t v = 0; v < vecs; v++) {
-            sums[i][v] = call->accumulate ? vec_load(call->C + i * call->C_row + v * VEC_LANES) : vec_set1(0);
-        }
-    }
-    const size_t K = call->K, B_row = call->B_row;
-    for (size_t k = 0; k < K; k++) {
-        vec b[PANEL_VECS];
-        for (size_t v = 0; v < vecs; v++) {
-            b[v] = vec_load(B + k * B_row + v * VEC_LANES);
-        }
-        for (size_t i = 0; i < rows; i++) {
-            vec a = vec_set1(A.data[i * A.i_step + k * A.k_step]);
-            for (size_t v = 0; v < vecs; v++) {
-                sums[i][v] = vec_fma(a, b[v], sums[i][v]);
+    const size_t K = call->K, B_row = call->B_row, chains = chains_for(rows * vecs);
+    vec sums[4][4][PANEL_VECS]; /* chain, row, register */
+    UNROLL for (size_t c = 0; c < chains; c++) {
+        UNROLL for (size_t i = 0; i < rows; i++) {
+            UNROLL for (size_t v = 0; v < vecs; v++) {
+                sums[c][i][v] = vec_set1(0);
             }
         }
     }
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t v = 0; v < vecs; v++) {
-            vec_store(call->C + i * call->C_row + v * VEC_LANES, sums[i][v]);
+    size_t k = 0;
+    for (; k + chains <= K; k += chains) {
+        UNROLL for (size_t c = 0; c < chains; c++) {
+            tile_step(rows, vecs, &A, B, B_row, k + c, sums[c]);
+        }
+    }
+    for (; k < K; k++) {
+        tile_step(rows, vecs, &A, B, B_row, k, sums[0]);
+    }
+    UNROLL for (size_t i = 0; i < rows; i++) {
+        UNROLL for (size_t v = 0; v < vecs; v++) {
+            vec sum = sums[0][i][v];
+            UNROLL for (size_t c = 1; c < chains; c++) {
+                sum = vec_add(sum, sums[c][i][v]);
+            }
+            real *to = call->C + i * call->C_row + v * VEC_LANES;
+            vec_store(to, call->accumulate ? vec_add(vec_load(to), sum) : sum);
         }
     }
 }
@@ -153,10 +187,10 @@ static void tile_4_rows(size_t vecs, const tile_call *call)
 /* Several rows of C over one panel, in parts of at most TILE_VECS registers. */
 static void tile_parts(void (*tile_rows)(size_t, const tile_call *), size_t vecs, tile_call call)
 {
-    const size_t parts = parts_of(vecs, TILE_VECS);
+    const partition c = cut(vecs, TILE_VECS);
     const tile_call panel = call;
-    for (size_t p = 0; p < parts; p++) {
-        size_t first = part_start(vecs, parts, p), end = part_start(vecs, parts, p + 1);
+    for (size_t p = 0; p < c.parts; p++) {
+        size_t first = part_start(&c, p), end = part_start(&c, p + 1);
         call.B = panel.B + first * VEC_LANES;
         call.C = panel.C + first * VEC_LANES;
         tile_rows(end - first, &call);
@@ -166,9 +200,10 @@ static void tile_parts(void (*tile_rows)(size_t, const tile_call *), size_t vecs
 /* C (M, N), rows C_row apart and padded to whole registers, = or += A (M, K) B (K, N). */
 static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
 {
-    const size_t vecs = vecs_in(B.N), panels = parts_of(vecs, PANEL_VECS);
-    for (size_t p = 0; p < panels; p++) {
-        size_t first = part_start(vecs, panels, p), width = part_start(vecs, panels, p + 1) - first;
+    const partition panels = cut(vecs_in(B.N), PANEL_VECS);
+    for (size_t n = 0; n < panels.parts; n++) {
+        size_t p = B.backward ? panels.parts - 1 - n : n;
+        size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
         size_t column = first * VEC_LANES;
         tile_call call = {.A = A,
                           .B = B.row ? B.data + column : B.data + B.K * column,
@@ -189,36 +224,3 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
     }
 }
 
-/* ---- packing --------------------------------------------------------------------------------------------------- */
-
-/* Numbers that a packed (K, N) matrix takes, at any register width. */
-static size_t packed_size(size_t K, size_t N)
-{
-    return K * whole_lines(N);
-}
-
-static right_factor packed(const real *data, size_t K, size_t N)
-{
-    return (right_factor){data, K, N, 0};
-}
-
-/* Packs B = src, dense (K, N), or with `transposed` B = src^T, src dense (N, K). */
-static void pack(size_t K, size_t N, const real *src, bool transposed, real *dst)
-{
-    const size_t vecs = vecs_in(N), panels = parts_of(vecs, PANEL_VECS);
-    for (size_t p = 0; p < panels; p++) {
-        size_t first = part_start(vecs, panels, p) * VEC_LANES, end = part_start(vecs, panels, p + 1) * VEC_LANES;
-        size_t width = end - first, filled = (end < N ? end : N) - first;
-        real *panel = dst + K * first;
-        if (transposed) {
-            transpose(filled, K, src + first * K, K, panel, width);
-        } else {
-            for (size_t k = 0; k < K; k++) {
-                memcpy(panel + k * width, src + k * N + first, filled * sizeof(real));
-            }
-        }
-        for (size_t k = 0; filled < width && k < K; k++) {
-            memset(panel + k * width + filled, 0, (width - filled) * sizeof(real));
-        }
-    }
-}

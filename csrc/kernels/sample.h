@@ -22,17 +22,16 @@ static fastrnn_status char_rnn_sample(const fastrnn_shape *shape, const TYPED(fa
 {
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t H = shape->H, V = shape->V;
-    rnn_pack(shape, &model->rnn, &w, false);
-    output_pack(shape, &model->output, &w, false);
+    char_rnn_pack(shape, model, &w);
     real *before = w.hs, *now = w.hs + w.h;
     copy_to_padded(1, H, h, now, w.h);
     for (size_t i = 0; i < n; i++) {
         real *swap = before;
         before = now;
         now = swap;
-        rnn_step(shape, &w, i == 0 ? &first : &characters[i - 1], before, now);
+        rnn_step(shape, &w, i == 0 ? &first : &characters[i - 1], before, now, i % 2);
         output_forward(shape, &w, 1, now, w.ys);
-        if (!isfinite(softmax(V, temperature, w.ys).sum)) {
+        if (!isfinite(softmax(V, 1 / temperature, w.ys).sum)) {
             return FASTRNN_ERROR_NOT_FINITE; /* before a number is taken from the source */
         }
         characters[i] = (int64_t)draw(V, w.ys, uniform->next(uniform->state), w.cdf);

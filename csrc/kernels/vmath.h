@@ -9,12 +9,14 @@
 #if REAL_BITS == 64
 #define EXP_LARGEST 710.0   /* e^709.8 overflows; beyond that the result is infinity in any case */
 #define EXP_SMALLEST -746.0 /* e^-745.14 is half the least subnormal number */
+#define EXP_SMALLEST_NORMAL -708.0 /* e^-708.4 is the least normal number */
 #define TANH_LARGEST 20.0   /* 1 - tanh(20) = 8.5e-18, less than half an ulp of 1 */
 #define LN2_HIGH 0x1.62e42fefa38p-1   /* ln 2 cut to 42 bits, so that n * LN2_HIGH is exact for |n| < 2^11 */
 #define LN2_LOW 0x1.ef35793c7673p-45  /* ln 2 - LN2_HIGH */
 #else
 #define EXP_LARGEST 89.0f
 #define EXP_SMALLEST -105.0f
+#define EXP_SMALLEST_NORMAL -87.0f
 #define TANH_LARGEST 10.0f
 #define LN2_HIGH 0x1.62ep-1f          /* ln 2 cut to 12 bits, exact for |n| < 2^12 */
 #define LN2_LOW 0x1.0bfbe8p-15f
@@ -35,6 +37,18 @@ INLINE vec vec_power_of_2(vec n)
 {
     vec magic = vec_set1((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS) + REAL_EXPONENT_BIAS);
     return vec_shift_to_exponent(vec_add(n, magic));
+}
+
+/* x 2^n for integral n down to two times the least exponent, rounded once. Without an instruction for it, 2^n is applied
+ * as two factors, because 2^n alone may be zero or infinite: the first product is normal, the second rounds. */
+INLINE vec vec_scale(vec x, vec n)
+{
+#ifdef VEC_SCALE
+    return VEC_SCALE(x, n);
+#else
+    vec half = vec_round(vec_mul(n, vec_set1((real)0.5)));
+    return vec_mul(vec_mul(x, vec_power_of_2(half)), vec_power_of_2(vec_sub(n, half)));
+#endif
 }
 
 typedef struct {
@@ -72,14 +86,11 @@ INLINE vec vec_clamp(vec x, real low, real high)
     return vec_min(vec_set1(high), vec_max(vec_set1(low), x));
 }
 
-/* e^x = 2^n e^r. 2^n is applied as two factors, because n reaches -1077, where 2^n alone would be zero: the first
- * product is normal, the second rounds once, to a subnormal number or to infinity where it must. */
+/* e^x = 2^n e^r, where n reaches -1077 and 1024: the result may be subnormal or infinite. */
 INLINE vec vec_exp(vec x)
 {
     reduced_exp e = reduce_exp(vec_clamp(x, EXP_SMALLEST, EXP_LARGEST));
-    vec half = vec_round(vec_mul(e.n, vec_set1((real)0.5)));
-    vec e_r = vec_add(vec_set1(1), e.expm1_r);
-    return vec_mul(vec_mul(e_r, vec_power_of_2(half)), vec_power_of_2(vec_sub(e.n, half)));
+    return vec_scale(vec_add(vec_set1(1), e.expm1_r), e.n);
 }
 
 /* tanh|x| = E / (E + 2) with E = e^{2|x|} - 1 = 2^n (e^r - 1) + (2^n - 1), which keeps every digit for small x. */

@@ -1,23 +1,33 @@
 /* The scratch memory of one network and one sequence, laid out once. For a shape (T, B, H, V), with h = padded_row(H)
  * and v = padded_row(V):
  *
- *     parameters, as the products want them        states, and the gradients with respect to them
+ *     the model, as the products want it           states, and the gradients with respect to them
  *     Wxh_rows      (V, h)  Wxh^T                  hs         (T + 1, B, h)  h_{-1}, h_0 ... h_{T-1}
- *     Whh_forward   packed (H, H)  Whh^T           dhs        (T, B, h)      dh_t, then d_t = (1 - h_t^2) dh_t
- *     Whh_backward  packed (H, H)  Whh             ys         (T, B, v)      y_t, then p_t, then dy_t
- *     Why_forward   packed (H, V)  Why^T
- *     Why_backward  packed (V, H)  Why             gradients with respect to parameters, padded
- *     bh (h), by (v)                               dWxh_rows  (V, h)  dWxh^T
- *                                                  dWhh       (H, h)
- *     cdf (V) float64, for sampling                dWhy       (V, h)
+ *     Whh           packed (H, H)                  dhs        (T, B, h)      dh_t, then d_t = (1 - h_t^2) dh_t
+ *     Why           packed (V, H)                  ys         (T, B, v)      y_t, then p_t, then dy_t
+ *     bh (h), by (v)
+ *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
+ *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
+ *                                                  some_rows  (rows_at_once(h), h)  of dWhh or of dWhy
+ *     the optimizer's memory, for training         dbias      (max(h, v))
+ *     the first five once more
+ *
+ *     for training: inputs, targets (T, B); occurs (V).  for sampling: cdf (V) float64
  *
  * Every piece begins on a cache line. */
 
 typedef struct {
+    real *Wxh_rows, *Whh, *Why, *bh, *by;
+} packed_model;
+
+typedef struct {
     size_t h, v; /* numbers from row to row */
-    real *Wxh_rows, *Whh_forward, *Whh_backward, *Why_forward, *Why_backward, *bh, *by;
+    packed_model parameters, memory;
+    real *Whh_transposed, *Why_transposed;
     real *hs, *dhs, *ys;
-    real *dWxh_rows, *dWhh, *dWhy;
+    real *dWxh_rows, *some_rows, *dbias;
+    int64_t *inputs, *targets;
+    bool *occurs;
     double *cdf;
 } workspace_layout;
 
@@ -29,6 +39,24 @@ static void *take(uintptr_t *next, size_t bytes)
     return (void *)begin;
 }
 
+static packed_model take_model(uintptr_t *next, size_t H, size_t V)
+{
+    return (packed_model){
+        .Wxh_rows = take(next, V * padded_row(H) * sizeof(real)),
+        .Whh = take(next, packed_size(H, H) * sizeof(real)),
+        .Why = take(next, packed_size(V, H) * sizeof(real)),
+        .bh = take(next, padded_row(H) * sizeof(real)),
+        .by = take(next, padded_row(V) * sizeof(real)),
+    };
+}
+
+/* Rows of h numbers that take at most 16 KB, a third of L1, in whole LINE_REALS; but at least LINE_REALS. */
+static size_t rows_at_once(size_t h)
+{
+    const size_t lines = 16384 / (LINE_REALS * h * sizeof(real));
+    return (lines > 1 ? lines : 1) * LINE_REALS;
+}
+
 /* Lays the pieces out from `begin` on and returns the end. The limits that api.c sets on a shape (H, V < 2^24,
  * T B < 2^32) keep every size below 2^60 bytes, so that nothing here overflows. */
 static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_layout *w)
@@ -38,19 +66,19 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     uintptr_t next = begin;
     w->h = h;
     w->v = v;
-    w->Wxh_rows = take(&next, V * h * size);
-    w->Whh_forward = take(&next, packed_size(H, H) * size);
-    w->Whh_backward = take(&next, packed_size(H, H) * size);
-    w->Why_forward = take(&next, packed_size(H, V) * size);
-    w->Why_backward = take(&next, packed_size(V, H) * size);
-    w->bh = take(&next, h * size);
-    w->by = take(&next, v * size);
+    w->parameters = take_model(&next, H, V);
+    w->Whh_transposed = take(&next, packed_size(H, H) * size);
+    w->Why_transposed = take(&next, packed_size(H, V) * size);
     w->hs = take(&next, (T + 1) * B * h * size);
     w->dhs = take(&next, T * B * h * size);
     w->ys = take(&next, T * B * v * size);
     w->dWxh_rows = take(&next, V * h * size);
-    w->dWhh = take(&next, H * h * size);
-    w->dWhy = take(&next, V * h * size);
+    w->some_rows = take(&next, rows_at_once(h) * h * size);
+    w->dbias = take(&next, (h > v ? h : v) * size);
+    w->memory = take_model(&next, H, V);
+    w->inputs = take(&next, T * B * sizeof(int64_t));
+    w->targets = take(&next, T * B * sizeof(int64_t));
+    w->occurs = take(&next, V * sizeof(bool));
     w->cdf = take(&next, V * sizeof(double));
     return next;
 }

@@ -45,12 +45,12 @@ INLINE vec vec_mul(vec a, vec b) { return a * b; }
 INLINE vec vec_div(vec a, vec b) { return a / b; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; } /* rounded twice: the baseline has no fused one */
 
-INLINE vec vec_sqrt(vec a)
+INLINE vec vec_rsqrt(vec a)
 {
     for (int i = 0; i < VEC_LANES; i++) {
         a[i] = REAL_BITS == 64 ? (real)sqrt((double)a[i]) : (real)sqrtf((float)a[i]);
     }
-    return a;
+    return 1 / a;
 }
 
 INLINE vec vec_blend(vec_bits mask, vec a, vec b)
@@ -83,3 +83,16 @@ INLINE real vec_reduce_max(vec a)
     }
     return m;
 }
+
+INLINE vec vec_zip(vec a, vec b, int from)
+{
+    vec z;
+    for (int i = 0; i < VEC_LANES / 2; i++) {
+        z[2 * i] = a[from + i];
+        z[2 * i + 1] = b[from + i];
+    }
+    return z;
+}
+
+INLINE vec vec_zip_low(vec a, vec b) { return vec_zip(a, b, 0); }
+INLINE vec vec_zip_high(vec a, vec b) { return vec_zip(a, b, VEC_LANES / 2); }

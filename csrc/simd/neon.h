@@ -40,12 +40,14 @@ INLINE vec vec_sub(vec a, vec b) { return NEON(vsub)(a, b); }
 INLINE vec vec_mul(vec a, vec b) { return NEON(vmul)(a, b); }
 INLINE vec vec_div(vec a, vec b) { return NEON(vdiv)(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return NEON(vfma)(c, a, b); }
-INLINE vec vec_sqrt(vec a) { return NEON(vsqrt)(a); }
+INLINE vec vec_rsqrt(vec a) { return NEON(vdiv)(vec_set1(1), NEON(vsqrt)(a)); }
 INLINE vec vec_abs(vec a) { return NEON(vabs)(a); }
 INLINE vec vec_copysign(vec a, vec sign) { return NEON(vbsl)(vec_sign_bit(), sign, a); }
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise) { return NEON(vbsl)(NEON(vclt)(a, b), then, otherwise); }
 INLINE vec vec_min(vec a, vec b) { return NEON(vbsl)(NEON(vclt)(a, b), a, b); }
 INLINE vec vec_max(vec a, vec b) { return NEON(vbsl)(NEON(vcgt)(a, b), a, b); }
+INLINE vec vec_zip_low(vec a, vec b) { return NEON(vzip1)(a, b); }
+INLINE vec vec_zip_high(vec a, vec b) { return NEON(vzip2)(a, b); }
 INLINE real vec_reduce_add(vec a) { return NEON(vaddv)(a); }
 INLINE real vec_reduce_max(vec a) { return NEON(vmaxv)(a); }
 

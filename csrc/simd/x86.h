@@ -40,7 +40,6 @@ INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
 INLINE vec vec_mul(vec a, vec b) { return MM(mul)(a, b); }
 INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
-INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
 INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 INLINE vec vec_abs(vec a) { return MM(andnot)(vec_set1((real)-0.0), a); }
@@ -60,18 +59,63 @@ typedef __mmask16 vec_mask;
 INLINE vec vec_shift_to_exponent(vec a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 #endif
 
+#define VEC_SCALE(x, n) MM(scalef)(x, n) /* x 2^n, see kernels/vmath.h */
+
 INLINE vec_mask vec_first(size_t n) { return (vec_mask)((1u << n) - 1); }
 INLINE vec vec_load_tail(const real *p, size_t n, real fill) { return MM(mask_loadu)(vec_set1(fill), vec_first(n), p); }
 INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(mask_storeu)(p, vec_first(n), v); }
 INLINE real vec_reduce_add(vec a) { return MM(reduce_add)(a); }
 INLINE real vec_reduce_max(vec a) { return MM(reduce_max)(a); }
 
+/* One Newton step for y = 1 / sqrt(x): it doubles the good bits of y. */
+INLINE vec vec_rsqrt_refine(vec x, vec y)
+{
+    vec error = MM(fnmadd)(MM(mul)(x, y), y, vec_set1(1)); /* 1 - x y^2 */
+    return vec_fma(vec_mul(y, vec_set1((real)0.5)), error, y);
+}
+
 #if REAL_BITS == 64
+/* 14 bits, 28, 56. An infinite x would turn the refinement into NaN; its result is 0. */
+INLINE vec vec_rsqrt(vec x)
+{
+    vec y = vec_rsqrt_refine(x, vec_rsqrt_refine(x, _mm512_rsqrt14_pd(x)));
+    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, vec_set1(INFINITY), _CMP_EQ_OQ), y, vec_set1(0));
+}
+
+INLINE vec vec_zip_low(vec a, vec b)
+{
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b);
+}
+
+INLINE vec vec_zip_high(vec a, vec b)
+{
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b);
+}
+
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 {
     return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), otherwise, then);
 }
 #else
+/* 14 bits, 28: the second step is not needed. */
+INLINE vec vec_rsqrt(vec x)
+{
+    vec y = vec_rsqrt_refine(x, _mm512_rsqrt14_ps(x));
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, vec_set1(INFINITY), _CMP_EQ_OQ), y, vec_set1(0));
+}
+
+INLINE vec vec_zip_low(vec a, vec b)
+{
+    const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return _mm512_permutex2var_ps(a, order, b);
+}
+
+INLINE vec vec_zip_high(vec a, vec b)
+{
+    const __m512i order = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return _mm512_permutex2var_ps(a, order, b);
+}
+
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), otherwise, then);
@@ -123,6 +167,31 @@ INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 {
     return MM(blendv)(otherwise, then, MM(cmp)(a, b, _CMP_LT_OQ));
 }
+
+INLINE vec vec_rsqrt(vec a) { return MM(div)(vec_set1(1), MM(sqrt)(a)); }
+
+/* Within each half of 128 bits unpacklo and unpackhi do the zip; then the halves are put in order. */
+#if REAL_BITS == 64
+INLINE vec vec_zip_low(vec a, vec b)
+{
+    return _mm256_permute2f128_pd(MM(unpacklo)(a, b), MM(unpackhi)(a, b), 0x20);
+}
+
+INLINE vec vec_zip_high(vec a, vec b)
+{
+    return _mm256_permute2f128_pd(MM(unpacklo)(a, b), MM(unpackhi)(a, b), 0x31);
+}
+#else
+INLINE vec vec_zip_low(vec a, vec b)
+{
+    return _mm256_permute2f128_ps(MM(unpacklo)(a, b), MM(unpackhi)(a, b), 0x20);
+}
+
+INLINE vec vec_zip_high(vec a, vec b)
+{
+    return _mm256_permute2f128_ps(MM(unpacklo)(a, b), MM(unpackhi)(a, b), 0x31);
+}
+#endif
 
 INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 {

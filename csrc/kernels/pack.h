@@ -1,0 +1,71 @@
+/* Packed matrices: the panels that product.h wants, made from dense matrices and turned back into them. */
+
+/* Numbers that a packed (K, N) matrix takes, at any register width. */
+static size_t packed_size(size_t K, size_t N)
+{
+    return K * whole_lines(N);
+}
+
+static right_factor packed(const real *data, size_t K, size_t N)
+{
+    return (right_factor){.data = data, .K = K, .N = N};
+}
+
+/* A panel's columns: from `first` on, `width` with the padding, `filled` of them within the matrix. */
+typedef struct {
+    size_t first, width, filled;
+} panel;
+
+static partition panels_of(size_t N)
+{
+    return cut(vecs_in(N), PANEL_VECS);
+}
+
+static panel panel_at(const partition *panels, size_t N, size_t p)
+{
+    const size_t first = part_start(panels, p) * VEC_LANES, end = part_start(panels, p + 1) * VEC_LANES;
+    return (panel){first, end - first, (end < N ? end : N) - first};
+}
+
+/* Packed (K, N) = src, dense. */
+static void pack(size_t K, size_t N, const real *src, real *dst)
+{
+    const partition panels = panels_of(N);
+    for (size_t p = 0; p < panels.parts; p++) {
+        const panel c = panel_at(&panels, N, p);
+        for (size_t k = 0; k < K; k++) {
+            real *row = dst + K * c.first + k * c.width;
+            memcpy(row, src + k * N + c.first, c.filled * sizeof(real));
+            memset(row + c.filled, 0, (c.width - c.filled) * sizeof(real));
+        }
+    }
+}
+
+/* dst, dense (K, N) = src, packed. */
+static void unpack(size_t K, size_t N, const real *src, real *dst)
+{
+    const partition panels = panels_of(N);
+    for (size_t p = 0; p < panels.parts; p++) {
+        const panel c = panel_at(&panels, N, p);
+        for (size_t k = 0; k < K; k++) {
+            memcpy(dst + k * N + c.first, src + K * c.first + k * c.width, c.filled * sizeof(real));
+        }
+    }
+}
+
+/* Rows first ... end - 1 of a packed (M, N) matrix become columns of its packed transpose (N, M). `first` is a multiple
+ * of VEC_LANES, and so is `end` unless it is M: whole registers of the transpose are written. */
+static void transpose_packed(size_t M, size_t N, const real *src, size_t first, size_t end, real *dst)
+{
+    const partition panels = panels_of(N), panels_to = panels_of(M);
+    for (size_t q = 0; q < panels_to.parts; q++) {
+        const panel to = panel_at(&panels_to, M, q);
+        const size_t i0 = first > to.first ? first : to.first;
+        const size_t i1 = end < to.first + to.filled ? end : to.first + to.filled;
+        for (size_t p = 0; i0 < i1 && p < panels.parts; p++) {
+            const panel from = panel_at(&panels, N, p);
+            transpose(i1 - i0, from.filled, src + M * from.first + i0 * from.width, from.width,
+                      dst + N * to.first + from.first * to.width + (i0 - to.first), to.width, true);
+        }
+    }
+}

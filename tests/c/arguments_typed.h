@@ -1,0 +1,253 @@
+/* What each door refuses; and a refused call writes nothing, which check_refusal sees to. */
+
+#define OFFSET(call, member) offsetof(TYPED(call), member)
+
+static const size_t TYPED(rnn_pointers)[] = {OFFSET(fastrnn_rnn, Wxh), OFFSET(fastrnn_rnn, Whh),
+                                             OFFSET(fastrnn_rnn, bh)};
+static const size_t TYPED(model_pointers)[] = {
+    OFFSET(fastrnn_char_rnn, rnn.Wxh), OFFSET(fastrnn_char_rnn, rnn.Whh), OFFSET(fastrnn_char_rnn, rnn.bh),
+    OFFSET(fastrnn_char_rnn, output.Why), OFFSET(fastrnn_char_rnn, output.by)};
+
+static const fastrnn_shape TYPED(plain) = {.T = 3, .B = 2, .H = 5, .V = 7};
+static const fastrnn_shape TYPED(plain_sample) = {.T = 1, .B = 1, .H = 5, .V = 7};
+
+/* Limits and temperatures that are not above 0 as a REAL: the last one is only as a double, if at all. */
+static const double TYPED(not_positive)[] = {0, -0.0, -1, -INFINITY, NAN, (double)LIMIT(TRUE_MIN) / 4};
+
+static const double TYPED(not_finite)[] = {NAN, INFINITY, -INFINITY};
+
+static void TYPED(size_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(size_call) c = TYPED(valid_size_call)(&TYPED(plain));
+    const size_t pointers[] = {OFFSET(size_call, shape), OFFSET(size_call, bytes)};
+    check_nulls(HERE, TYPED(size_door), &c, &c, COUNT(pointers), pointers);
+    check_shapes_refused(HERE, TYPED(size_door), &c, c.shape);
+
+    /* At the limits the size is still a sum without overflow. */
+    const size_t units = ((size_t)1 << 24) - 1, cells = ((size_t)1 << 32) - 1;
+    const fastrnn_shape largest[] = {{cells, 1, units, units}, {1, cells, units, units}};
+    for (size_t i = 0; i < COUNT(largest); i++) {
+        *c.shape = largest[i];
+        SITUATION("T=%zu B=%zu H=%zu V=%zu", c.shape->T, c.shape->B, c.shape->H, c.shape->V);
+        CHECK_OK(TYPED(size_door)(&c));
+        const double states_and_scores = 3.0 * (double)cells * (double)units * sizeof(REAL);
+        CHECK((double)*c.bytes > states_and_scores, "only %zu bytes", *c.bytes);
+    }
+}
+
+static void TYPED(loss_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(loss_call) c = TYPED(valid_loss_call)(&TYPED(plain));
+    const size_t n = c.shape->T * c.shape->B, V = c.shape->V;
+    const size_t pointers[] = {OFFSET(loss_call, shape),   OFFSET(loss_call, model), OFFSET(loss_call, inputs),
+                               OFFSET(loss_call, targets), OFFSET(loss_call, hprev), OFFSET(loss_call, hlast),
+                               OFFSET(loss_call, loss),    OFFSET(loss_call, workspace)};
+    check_nulls(HERE, TYPED(loss_door), &c, &c, COUNT(pointers), pointers);
+    check_nulls(HERE, TYPED(loss_door), &c, c.model, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
+    check_nulls(HERE, TYPED(loss_door), &c, c.gradients, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
+    check_shapes_refused(HERE, TYPED(loss_door), &c, c.shape);
+    check_indices_refused(HERE, TYPED(loss_door), &c, n, c.inputs, V);
+    check_indices_refused(HERE, TYPED(loss_door), &c, n, c.targets, V);
+    check_values_refused(HERE, TYPED(loss_door), &c, &c.clip, COUNT(TYPED(not_positive)), TYPED(not_positive));
+    CHECK_OK(TYPED(loss_door)(&c)); /* so it was each of these that was refused, not something else */
+}
+
+static void TYPED(train_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    const fastrnn_shape *s = &TYPED(plain);
+    const size_t stream = s->T + 4, length = s->B * stream + 1;
+    TYPED(train_call) c = TYPED(valid_train_call)(s, length, 2);
+    fastrnn_training *training = c.training;
+    const size_t pointers[] = {OFFSET(train_call, shape), OFFSET(train_call, model),    OFFSET(train_call, memory),
+                               OFFSET(train_call, hprev), OFFSET(train_call, training), OFFSET(train_call, workspace)};
+    check_nulls(HERE, TYPED(train_door), &c, &c, COUNT(pointers), pointers);
+    check_nulls(HERE, TYPED(train_door), &c, c.model, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
+    check_nulls(HERE, TYPED(train_door), &c, c.memory, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
+    check_nulls(HERE, TYPED(train_door), &c, training, 1, &(size_t){offsetof(fastrnn_training, text)});
+    check_nulls(HERE, TYPED(train_door), &c, c.interruption, 1, &(size_t){offsetof(fastrnn_interruption, poll)});
+    check_shapes_refused(HERE, TYPED(train_door), &c, c.shape);
+    check_values_refused(HERE, TYPED(train_door), &c, &training->clip, COUNT(TYPED(not_positive)),
+                         TYPED(not_positive));
+    check_values_refused(HERE, TYPED(train_door), &c, &training->learning_rate, COUNT(TYPED(not_finite)),
+                         TYPED(not_finite));
+
+    const size_t short_lengths[] = {0, s->T, s->B * (s->T + 1) - 1};
+    for (size_t i = 0; i < COUNT(short_lengths); i++) {
+        training->length = short_lengths[i];
+        SITUATION("length %zu", training->length);
+        check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(train_door), &c);
+    }
+    training->length = length;
+
+    const size_t late_positions[] = {stream - s->T, stream, SIZE_MAX};
+    for (size_t i = 0; i < COUNT(late_positions); i++) {
+        training->position = late_positions[i];
+        SITUATION("position %zu", training->position);
+        check_refusal(HERE, FASTRNN_ERROR_VALUE, TYPED(train_door), &c);
+    }
+    training->position = 0;
+    CHECK_OK(TYPED(train_door)(&c));
+}
+
+static void TYPED(sample_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    uniform_numbers numbers = {.taken = 0};
+    TYPED(sample_call) c = TYPED(valid_sample_call)(&TYPED(plain_sample), 4, &numbers);
+    const size_t pointers[] = {OFFSET(sample_call, shape),      OFFSET(sample_call, model),
+                               OFFSET(sample_call, h),          OFFSET(sample_call, uniform),
+                               OFFSET(sample_call, characters), OFFSET(sample_call, workspace)};
+    const size_t next[] = {offsetof(fastrnn_uniform_source, next)};
+    check_nulls(HERE, TYPED(sample_door), &c, &c, COUNT(pointers), pointers);
+    check_nulls(HERE, TYPED(sample_door), &c, c.model, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
+    check_nulls(HERE, TYPED(sample_door), &c, c.uniform, 1, next);
+    check_shapes_refused(HERE, TYPED(sample_door), &c, c.shape);
+    c.shape->B = 2;
+    SITUATION("B=2");
+    check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(sample_door), &c);
+    c.shape->B = 1;
+    check_indices_refused(HERE, TYPED(sample_door), &c, 1, &c.first, c.shape->V);
+    const double beyond[] = {INFINITY, ldexp((double)LIMIT(MAX), 1)}; /* the latter is infinite as a REAL */
+    check_values_refused(HERE, TYPED(sample_door), &c, &c.temperature, COUNT(TYPED(not_positive)),
+                         TYPED(not_positive));
+    check_values_refused(HERE, TYPED(sample_door), &c, &c.temperature, COUNT(beyond), beyond);
+    CHECK(numbers.taken == 0, "a number was taken from the source although the call was refused");
+    CHECK_OK(TYPED(sample_door)(&c));
+}
+
+static void TYPED(forward_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(forward_call) c = TYPED(valid_forward_call)(&TYPED(plain));
+    const size_t n = c.shape->T * c.shape->B;
+    const size_t pointers[] = {OFFSET(forward_call, shape),  OFFSET(forward_call, layer),
+                               OFFSET(forward_call, inputs), OFFSET(forward_call, h0),
+                               OFFSET(forward_call, hs),     OFFSET(forward_call, workspace)};
+    check_nulls(HERE, TYPED(forward_door), &c, &c, COUNT(pointers), pointers);
+    check_nulls(HERE, TYPED(forward_door), &c, c.layer, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
+    check_shapes_refused(HERE, TYPED(forward_door), &c, c.shape);
+    check_indices_refused(HERE, TYPED(forward_door), &c, n, c.inputs, c.shape->V);
+    CHECK_OK(TYPED(forward_door)(&c));
+}
+
+static void TYPED(backward_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(backward_call) c = TYPED(valid_backward_call)(&TYPED(plain));
+    const size_t n = c.shape->T * c.shape->B;
+    const size_t pointers[] = {OFFSET(backward_call, shape),     OFFSET(backward_call, layer),
+                               OFFSET(backward_call, inputs),    OFFSET(backward_call, h0),
+                               OFFSET(backward_call, hs),        OFFSET(backward_call, dhs),
+                               OFFSET(backward_call, gradients), OFFSET(backward_call, workspace)};
+    check_nulls(HERE, TYPED(backward_door), &c, &c, COUNT(pointers), pointers);
+    check_nulls(HERE, TYPED(backward_door), &c, c.layer, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
+    check_nulls(HERE, TYPED(backward_door), &c, c.gradients, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
+    check_shapes_refused(HERE, TYPED(backward_door), &c, c.shape);
+    check_indices_refused(HERE, TYPED(backward_door), &c, n, c.inputs, c.shape->V);
+    CHECK_OK(TYPED(backward_door)(&c));
+}
+
+static void TYPED(softmax_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(softmax_call) c = TYPED(valid_softmax_call)(3, 5);
+    const size_t pointers[] = {OFFSET(softmax_call, targets), OFFSET(softmax_call, logits),
+                               OFFSET(softmax_call, loss)};
+    check_nulls(HERE, TYPED(softmax_door), &c, &c, COUNT(pointers), pointers);
+    check_indices_refused(HERE, TYPED(softmax_door), &c, c.N, c.targets, c.V);
+    c.N = 0;
+    SITUATION("N=0");
+    check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(softmax_door), &c);
+    c.N = 3;
+    c.V = 0;
+    SITUATION("V=0");
+    check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(softmax_door), &c);
+    c.V = 5;
+    CHECK_OK(TYPED(softmax_door)(&c));
+}
+
+static void TYPED(elementwise_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    TYPED(clip_call) clip = {5, 1, TYPED(randoms)(5, 3)};
+    check_nulls(HERE, TYPED(clip_door), &clip, &clip, 1, &(size_t){OFFSET(clip_call, x)});
+    check_values_refused(HERE, TYPED(clip_door), &clip, &clip.limit, COUNT(TYPED(not_positive)), TYPED(not_positive));
+    CHECK_OK(TYPED(clip_door)(&clip));
+
+    TYPED(adagrad_call) adagrad = TYPED(valid_adagrad_call)(5);
+    const size_t arrays[] = {OFFSET(adagrad_call, gradient), OFFSET(adagrad_call, memory),
+                             OFFSET(adagrad_call, parameter)};
+    check_nulls(HERE, TYPED(adagrad_door), &adagrad, &adagrad, COUNT(arrays), arrays);
+    check_values_refused(HERE, TYPED(adagrad_door), &adagrad, &adagrad.learning_rate, COUNT(TYPED(not_finite)),
+                         TYPED(not_finite));
+    CHECK_OK(TYPED(adagrad_door)(&adagrad));
+
+    const size_t x_and_y[] = {OFFSET(function_call, x), OFFSET(function_call, y)};
+    for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
+        TYPED(function_call) c = {&TYPED(functions)[i], 5, TYPED(randoms)(5, 1), TYPED(blanks)(5)};
+        check_nulls(HERE, TYPED(function_door), &c, &c, COUNT(x_and_y), x_and_y);
+        CHECK_OK(TYPED(function_door)(&c));
+    }
+}
+
+/* No numbers at all are as good as any, and need no memory. */
+static void TYPED(nothing_to_do_case)(const void *nothing)
+{
+    (void)nothing;
+    SITUATION("n = 0");
+    CHECK_OK(TYPED(fastrnn_clip)(0, 1, NULL));
+    CHECK_OK(TYPED(fastrnn_adagrad)(0, 0.1, NULL, NULL, NULL));
+    for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
+        CHECK_OK(TYPED(functions)[i].apply(0, NULL, NULL));
+        CHECK_OK(TYPED(functions)[i].apply(0, guarded(0), guarded(0)));
+    }
+    CHECK_OK(TYPED(fastrnn_clip)(0, 1, guarded(0)));
+    CHECK_OK(TYPED(fastrnn_adagrad)(0, 0.1, guarded(0), guarded(0), guarded(0)));
+    check_status(HERE, FASTRNN_ERROR_VALUE, TYPED(fastrnn_clip)(0, 0, NULL));
+    check_status(HERE, FASTRNN_ERROR_VALUE, TYPED(fastrnn_adagrad)(0, NAN, NULL, NULL, NULL));
+}
+
+static void TYPED(test_arguments)(void)
+{
+    test_case *cases[] = {TYPED(size_arguments_case),    TYPED(loss_arguments_case),
+                          TYPED(train_arguments_case),   TYPED(sample_arguments_case),
+                          TYPED(forward_arguments_case), TYPED(backward_arguments_case),
+                          TYPED(softmax_arguments_case), TYPED(elementwise_arguments_case),
+                          TYPED(nothing_to_do_case)};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        random_state = 12;
+        run_case_guarded(cases[i], NULL);
+    }
+}
+
+/* With FASTRNN_ISA naming an instruction set that is not there, and none chosen before, every door refuses. */
+static void TYPED(no_isa_case)(const void *nothing)
+{
+    (void)nothing;
+    uniform_numbers numbers = {.taken = 0};
+    TYPED(size_call) size = TYPED(valid_size_call)(&TYPED(plain));
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(size_door), &size);
+    TYPED(loss_call) loss = TYPED(valid_loss_call)(&TYPED(plain));
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(loss_door), &loss);
+    TYPED(train_call) train = TYPED(valid_train_call)(&TYPED(plain), 20, 2);
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(train_door), &train);
+    TYPED(sample_call) sample = TYPED(valid_sample_call)(&TYPED(plain_sample), 4, &numbers);
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(sample_door), &sample);
+    TYPED(forward_call) forward = TYPED(valid_forward_call)(&TYPED(plain));
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(forward_door), &forward);
+    TYPED(backward_call) backward = TYPED(valid_backward_call)(&TYPED(plain));
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(backward_door), &backward);
+    TYPED(softmax_call) softmax = TYPED(valid_softmax_call)(3, 5);
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(softmax_door), &softmax);
+    TYPED(clip_call) clip = {5, 1, TYPED(randoms)(5, 3)};
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(clip_door), &clip);
+    TYPED(adagrad_call) adagrad = TYPED(valid_adagrad_call)(5);
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(adagrad_door), &adagrad);
+    for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
+        TYPED(function_call) function = {&TYPED(functions)[i], 5, TYPED(randoms)(5, 1), TYPED(blanks)(5)};
+        check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(function_door), &function);
+    }
+}

@@ -1,0 +1,370 @@
+/* Arguments for every door: buffers of REAL in guarded memory, and per door a struct of all its arguments, a function
+ * that fills it with valid ones, and a function that makes the call. */
+
+static REAL *TYPED(blanks)(size_t n)
+{
+    return guarded(n * sizeof(REAL));
+}
+
+static REAL *TYPED(randoms)(size_t n, double limit)
+{
+    REAL *x = TYPED(blanks)(n);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (REAL)random_within(limit);
+    }
+    return x;
+}
+
+static REAL *TYPED(squares)(size_t n)
+{
+    REAL *x = TYPED(randoms)(n, 1);
+    for (size_t i = 0; i < n; i++) {
+        x[i] *= x[i];
+    }
+    return x;
+}
+
+/* The same numbers for the naive implementation. */
+static double *TYPED(widened)(size_t n, const REAL *x)
+{
+    double *y = zeros(n);
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (double)x[i];
+    }
+    return y;
+}
+
+static bool TYPED(same_bits)(size_t n, const REAL *x, const REAL *y)
+{
+    return memcmp(x, y, n * sizeof(REAL)) == 0;
+}
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+static TYPED(fastrnn_rnn) TYPED(blank_rnn)(const fastrnn_shape *s)
+{
+    return (TYPED(fastrnn_rnn)){TYPED(blanks)(s->H * s->V), TYPED(blanks)(s->H * s->H), TYPED(blanks)(s->H)};
+}
+
+static TYPED(fastrnn_char_rnn) TYPED(blank_model)(const fastrnn_shape *s)
+{
+    return (TYPED(fastrnn_char_rnn)){.rnn = TYPED(blank_rnn)(s),
+                                     .output = {TYPED(blanks)(s->V * s->H), TYPED(blanks)(s->V)}};
+}
+
+/* Whh shrinks what it multiplies, as in a trained network: otherwise rounding errors would grow with every step. */
+static TYPED(fastrnn_rnn) TYPED(random_rnn)(const fastrnn_shape *s)
+{
+    return (TYPED(fastrnn_rnn)){TYPED(randoms)(s->H * s->V, 1),
+                                TYPED(randoms)(s->H * s->H, 1.5 / sqrt((double)s->H)), TYPED(randoms)(s->H, 0.5)};
+}
+
+static TYPED(fastrnn_char_rnn) TYPED(random_model)(const fastrnn_shape *s)
+{
+    return (TYPED(fastrnn_char_rnn)){.rnn = TYPED(random_rnn)(s),
+                                     .output = {TYPED(randoms)(s->V * s->H, 1), TYPED(randoms)(s->V, 1)}};
+}
+
+static fastrnn_rnn_f64 TYPED(widened_rnn)(const fastrnn_shape *s, const TYPED(fastrnn_rnn) *layer)
+{
+    return (fastrnn_rnn_f64){TYPED(widened)(s->H * s->V, layer->Wxh), TYPED(widened)(s->H * s->H, layer->Whh),
+                             TYPED(widened)(s->H, layer->bh)};
+}
+
+static fastrnn_char_rnn_f64 TYPED(widened_model)(const fastrnn_shape *s, const TYPED(fastrnn_char_rnn) *model)
+{
+    return (fastrnn_char_rnn_f64){
+        .rnn = TYPED(widened_rnn)(s, &model->rnn),
+        .output = {TYPED(widened)(s->V * s->H, model->output.Why), TYPED(widened)(s->V, model->output.by)}};
+}
+
+/* Exactly as many bytes as the library asks for; none if it refuses to say. */
+static void *TYPED(workspace)(const fastrnn_shape *s)
+{
+    size_t bytes = 0;
+    TYPED(fastrnn_workspace_size)(s, &bytes);
+    return guarded(bytes);
+}
+
+/* ---- workspace_size -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    size_t *bytes;
+} TYPED(size_call);
+
+static TYPED(size_call) TYPED(valid_size_call)(const fastrnn_shape *s)
+{
+    return (TYPED(size_call)){guarded_copy(s, sizeof *s), guarded(sizeof(size_t))};
+}
+
+static fastrnn_status TYPED(size_door)(const void *call)
+{
+    const TYPED(size_call) *c = call;
+    return TYPED(fastrnn_workspace_size)(c->shape, c->bytes);
+}
+
+/* ---- char_rnn_loss --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    TYPED(fastrnn_char_rnn) *model;
+    int64_t *inputs, *targets;
+    REAL *hprev;
+    double clip;
+    TYPED(fastrnn_char_rnn) *gradients;
+    REAL *hlast;
+    double *loss;
+    void *workspace;
+} TYPED(loss_call);
+
+static TYPED(loss_call) TYPED(valid_loss_call)(const fastrnn_shape *s)
+{
+    TYPED(fastrnn_char_rnn) model = TYPED(random_model)(s), gradients = TYPED(blank_model)(s);
+    return (TYPED(loss_call)){.shape = guarded_copy(s, sizeof *s),
+                              .model = guarded_copy(&model, sizeof model),
+                              .inputs = random_characters(s->T * s->B, s->V),
+                              .targets = random_characters(s->T * s->B, s->V),
+                              .hprev = TYPED(randoms)(s->B * s->H, 1),
+                              .clip = INFINITY,
+                              .gradients = guarded_copy(&gradients, sizeof gradients),
+                              .hlast = TYPED(blanks)(s->B * s->H),
+                              .loss = guarded(sizeof(double)),
+                              .workspace = TYPED(workspace)(s)};
+}
+
+static fastrnn_status TYPED(loss_door)(const void *call)
+{
+    const TYPED(loss_call) *c = call;
+    return TYPED(fastrnn_char_rnn_loss)(c->shape, c->model, c->inputs, c->targets, c->hprev, c->clip, c->gradients,
+                                        c->hlast, c->loss, c->workspace);
+}
+
+/* ---- char_rnn_train -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    TYPED(fastrnn_char_rnn) *model, *memory;
+    REAL *hprev;
+    fastrnn_training *training;
+    size_t iterations;
+    fastrnn_interruption *interruption;
+    void *workspace;
+} TYPED(train_call);
+
+/* An optimizer's memory as it is after some iterations: sums of squares. */
+static TYPED(fastrnn_char_rnn) TYPED(random_memory)(const fastrnn_shape *s)
+{
+    return (TYPED(fastrnn_char_rnn)){
+        .rnn = {TYPED(squares)(s->H * s->V), TYPED(squares)(s->H * s->H), TYPED(squares)(s->H)},
+        .output = {TYPED(squares)(s->V * s->H), TYPED(squares)(s->V)}};
+}
+
+/* A text of `length` characters, from the start of it. */
+static TYPED(train_call) TYPED(valid_train_call)(const fastrnn_shape *s, size_t length, size_t iterations)
+{
+    TYPED(fastrnn_char_rnn) model = TYPED(random_model)(s), squares = TYPED(random_memory)(s);
+    fastrnn_training training = {.text = random_characters(length, s->V),
+                                 .length = length,
+                                 .learning_rate = 0.1,
+                                 .clip = 1,
+                                 .smooth_loss = (double)(s->T * s->B) * log((double)s->V)};
+    fastrnn_interruption interruption = {never, NULL};
+    return (TYPED(train_call)){.shape = guarded_copy(s, sizeof *s),
+                               .model = guarded_copy(&model, sizeof model),
+                               .memory = guarded_copy(&squares, sizeof squares),
+                               .hprev = TYPED(randoms)(s->B * s->H, 1),
+                               .training = guarded_copy(&training, sizeof training),
+                               .iterations = iterations,
+                               .interruption = guarded_copy(&interruption, sizeof interruption),
+                               .workspace = TYPED(workspace)(s)};
+}
+
+static fastrnn_status TYPED(train_door)(const void *call)
+{
+    const TYPED(train_call) *c = call;
+    return TYPED(fastrnn_char_rnn_train)(c->shape, c->model, c->memory, c->hprev, c->training, c->iterations,
+                                         c->interruption, c->workspace);
+}
+
+/* ---- char_rnn_sample ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    TYPED(fastrnn_char_rnn) *model;
+    REAL *h;
+    int64_t first;
+    size_t n;
+    double temperature;
+    fastrnn_uniform_source *uniform;
+    int64_t *characters;
+    void *workspace;
+} TYPED(sample_call);
+
+static TYPED(sample_call) TYPED(valid_sample_call)(const fastrnn_shape *s, size_t n, uniform_numbers *numbers)
+{
+    TYPED(fastrnn_char_rnn) model = TYPED(random_model)(s);
+    fastrnn_uniform_source source = {next_uniform_number, numbers};
+    return (TYPED(sample_call)){.shape = guarded_copy(s, sizeof *s),
+                                .model = guarded_copy(&model, sizeof model),
+                                .h = TYPED(randoms)(s->H, 1),
+                                .first = (int64_t)random_below(s->V),
+                                .n = n,
+                                .temperature = 1,
+                                .uniform = guarded_copy(&source, sizeof source),
+                                .characters = guarded(n * sizeof(int64_t)),
+                                .workspace = TYPED(workspace)(s)};
+}
+
+static fastrnn_status TYPED(sample_door)(const void *call)
+{
+    const TYPED(sample_call) *c = call;
+    return TYPED(fastrnn_char_rnn_sample)(c->shape, c->model, c->h, c->first, c->n, c->temperature, c->uniform,
+                                          c->characters, c->workspace);
+}
+
+/* ---- rnn_forward ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    TYPED(fastrnn_rnn) *layer;
+    int64_t *inputs;
+    REAL *h0, *hs;
+    void *workspace;
+} TYPED(forward_call);
+
+static TYPED(forward_call) TYPED(valid_forward_call)(const fastrnn_shape *s)
+{
+    TYPED(fastrnn_rnn) layer = TYPED(random_rnn)(s);
+    return (TYPED(forward_call)){.shape = guarded_copy(s, sizeof *s),
+                                 .layer = guarded_copy(&layer, sizeof layer),
+                                 .inputs = random_characters(s->T * s->B, s->V),
+                                 .h0 = TYPED(randoms)(s->B * s->H, 1),
+                                 .hs = TYPED(blanks)(s->T * s->B * s->H),
+                                 .workspace = TYPED(workspace)(s)};
+}
+
+static fastrnn_status TYPED(forward_door)(const void *call)
+{
+    const TYPED(forward_call) *c = call;
+    return TYPED(fastrnn_rnn_forward)(c->shape, c->layer, c->inputs, c->h0, c->hs, c->workspace);
+}
+
+/* ---- rnn_backward ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    fastrnn_shape *shape;
+    TYPED(fastrnn_rnn) *layer;
+    int64_t *inputs;
+    REAL *h0, *hs, *dhs;
+    TYPED(fastrnn_rnn) *gradients;
+    REAL *dh0;
+    void *workspace;
+} TYPED(backward_call);
+
+/* hs need not come from rnn_forward: any states in (-1, 1) will do. */
+static TYPED(backward_call) TYPED(valid_backward_call)(const fastrnn_shape *s)
+{
+    TYPED(fastrnn_rnn) layer = TYPED(random_rnn)(s), gradients = TYPED(blank_rnn)(s);
+    return (TYPED(backward_call)){.shape = guarded_copy(s, sizeof *s),
+                                  .layer = guarded_copy(&layer, sizeof layer),
+                                  .inputs = random_characters(s->T * s->B, s->V),
+                                  .h0 = TYPED(randoms)(s->B * s->H, 1),
+                                  .hs = TYPED(randoms)(s->T * s->B * s->H, 1),
+                                  .dhs = TYPED(randoms)(s->T * s->B * s->H, 2),
+                                  .gradients = guarded_copy(&gradients, sizeof gradients),
+                                  .dh0 = TYPED(blanks)(s->B * s->H),
+                                  .workspace = TYPED(workspace)(s)};
+}
+
+static fastrnn_status TYPED(backward_door)(const void *call)
+{
+    const TYPED(backward_call) *c = call;
+    return TYPED(fastrnn_rnn_backward)(c->shape, c->layer, c->inputs, c->h0, c->hs, c->dhs, c->gradients, c->dh0,
+                                       c->workspace);
+}
+
+/* ---- softmax_cross_entropy ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t N, V;
+    int64_t *targets;
+    REAL *logits;
+    double *loss;
+} TYPED(softmax_call);
+
+static TYPED(softmax_call) TYPED(valid_softmax_call)(size_t N, size_t V)
+{
+    return (TYPED(softmax_call)){.N = N,
+                                 .V = V,
+                                 .targets = random_characters(N, V),
+                                 .logits = TYPED(randoms)(N * V, 10),
+                                 .loss = guarded(sizeof(double))};
+}
+
+static fastrnn_status TYPED(softmax_door)(const void *call)
+{
+    const TYPED(softmax_call) *c = call;
+    return TYPED(fastrnn_softmax_cross_entropy)(c->N, c->V, c->targets, c->logits, c->loss);
+}
+
+/* ---- clip, adagrad, exp, tanh, sigmoid ------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t n;
+    double limit;
+    REAL *x;
+} TYPED(clip_call);
+
+static fastrnn_status TYPED(clip_door)(const void *call)
+{
+    const TYPED(clip_call) *c = call;
+    return TYPED(fastrnn_clip)(c->n, c->limit, c->x);
+}
+
+typedef struct {
+    size_t n;
+    double learning_rate;
+    REAL *gradient, *memory, *parameter;
+} TYPED(adagrad_call);
+
+static TYPED(adagrad_call) TYPED(valid_adagrad_call)(size_t n)
+{
+    return (TYPED(adagrad_call)){n, 0.1, TYPED(randoms)(n, 1), TYPED(squares)(n), TYPED(randoms)(n, 1)};
+}
+
+static fastrnn_status TYPED(adagrad_door)(const void *call)
+{
+    const TYPED(adagrad_call) *c = call;
+    return TYPED(fastrnn_adagrad)(c->n, c->learning_rate, c->gradient, c->memory, c->parameter);
+}
+
+typedef struct {
+    const char *name;
+    fastrnn_status (*apply)(size_t n, const REAL *x, REAL *y);
+    WIDE (*exact)(WIDE x);
+} TYPED(function);
+
+static WIDE TYPED(exact_sigmoid)(WIDE x)
+{
+    WIDE e = WIDE_MATH(exp)(-WIDE_MATH(fabs)(x));
+    return (x < 0 ? e : 1) / (1 + e);
+}
+
+static const TYPED(function) TYPED(functions)[] = {
+    {"exp", TYPED(fastrnn_exp), WIDE_MATH(exp)},
+    {"tanh", TYPED(fastrnn_tanh), WIDE_MATH(tanh)},
+    {"sigmoid", TYPED(fastrnn_sigmoid), TYPED(exact_sigmoid)},
+};
+
+typedef struct {
+    const TYPED(function) *function;
+    size_t n;
+    REAL *x, *y;
+} TYPED(function_call);
+
+static fastrnn_status TYPED(function_door)(const void *call)
+{
+    const TYPED(function_call) *c = call;
+    return c->function->apply(c->n, c->x, c->y);
+}

@@ -1,0 +1,202 @@
+/* Tests of the C API alone: every door, both dtypes, every instruction set of this machine, or the one that
+ * FASTRNN_ISA names. csrc/Makefile builds and runs it (make -C csrc check).
+ *
+ * The results are held against a naive implementation in float64 (naive.h). Every buffer lies between unreadable
+ * pages (guarded.h). A failure is a line of its own, and the tests go on; the last line counts.
+ *
+ * FASTRNN_TEST_QUICK, set and not empty, takes a part of the cases, for slow emulators. */
+#define _DEFAULT_SOURCE   /* mmap, sigaction, setenv on Linux */
+#define _DARWIN_C_SOURCE  /* and on macOS */
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fastrnn.h"
+
+#include "callbacks.h"
+#include "guarded.h"
+#include "harness.h"
+#include "naive.h"
+#include "random.h"
+#include "shapes.h"
+
+#define REAL float
+#define REAL_NAME "f32"
+#define TYPED(name) name##_f32
+#define LIMIT(name) FLT_##name
+#define REAL_MATH(name) name##f
+#define WIDE double
+#define WIDE_MATH(name) name
+#define TOLERANCE 1e-4
+#define CDF_TOLERANCE 1e-5
+#define EXP_BORDERS 88.72283f, -87.33654f, -103.27893f, -103.97208f
+#define EXP_RANGE 110
+#include "test_typed.h"
+
+#define REAL double
+#define REAL_NAME "f64"
+#define TYPED(name) name##_f64
+#define LIMIT(name) DBL_##name
+#define REAL_MATH(name) name
+#define WIDE long double
+#define WIDE_MATH(name) name##l
+#define TOLERANCE 1e-10
+#define CDF_TOLERANCE 0
+#define EXP_BORDERS 709.78271289338397, -708.39641853226408, -744.44007192138122, -745.13321910194122
+#define EXP_RANGE 750
+#include "test_typed.h"
+
+/* ---- what has no dtype ----------------------------------------------------------------------------------------- */
+
+static void messages_case(const void *nothing)
+{
+    (void)nothing;
+    SITUATION("status messages");
+    for (int status = FASTRNN_OK; status <= FASTRNN_ERROR_ISA; status++) {
+        const char *message = fastrnn_status_message((fastrnn_status)status);
+        CHECK(message != NULL && message[0] != '\0', "status %d has no message", status);
+        for (int other = FASTRNN_OK; other < status; other++) {
+            CHECK(strcmp(message, fastrnn_status_message((fastrnn_status)other)) != 0,
+                  "statuses %d and %d have the same message", status, other);
+        }
+    }
+    const char *unknown = fastrnn_status_message((fastrnn_status)(FASTRNN_ERROR_ISA + 1));
+    CHECK(unknown != NULL && unknown[0] != '\0', "an unknown status has no message");
+}
+
+static bool is_available(const char *name)
+{
+    for (size_t i = 0; fastrnn_available_isa(i) != NULL; i++) {
+        if (strcmp(fastrnn_available_isa(i), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_selection(place at, const char *name, fastrnn_status expected, const char *in_use_after)
+{
+    SITUATION("select %s", name != NULL ? name : "NULL");
+    check_status(at, expected, fastrnn_select_isa(name));
+    const char *isa = fastrnn_isa();
+    check_at(at, isa != NULL && strcmp(isa, in_use_after) == 0, "%s is in use, not %s", isa != NULL ? isa : "none",
+             in_use_after);
+}
+
+/* Leaves "baseline" chosen. */
+static void selection_case(const void *nothing)
+{
+    (void)nothing;
+    const char *known[] = {"avx512", "avx2", "neon", "baseline"}, *unknown[] = {"nonesuch", "AVX2", "avx", "avx2 "};
+    check_selection(HERE, "baseline", FASTRNN_OK, "baseline");
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        check_selection(HERE, unknown[i], FASTRNN_ERROR_ISA, "baseline");
+    }
+    for (size_t i = 0; i < COUNT(known); i++) {
+        bool available = is_available(known[i]);
+        check_selection(HERE, known[i], available ? FASTRNN_OK : FASTRNN_ERROR_ISA, available ? known[i] : "baseline");
+        check_selection(HERE, "baseline", FASTRNN_OK, "baseline");
+    }
+    CHECK(fastrnn_available_isa(COUNT(known)) == NULL, "more instruction sets than there are names");
+    CHECK(fastrnn_available_isa(SIZE_MAX) == NULL, "there is a last instruction set");
+}
+
+/* Leaves the best one chosen. */
+static void environment_case(const void *nothing)
+{
+    (void)nothing;
+    setenv("FASTRNN_ISA", "baseline", 1);
+    check_selection(HERE, NULL, FASTRNN_OK, "baseline");
+    setenv("FASTRNN_ISA", "nonesuch", 1);
+    check_selection(HERE, NULL, FASTRNN_ERROR_ISA, "baseline");
+    setenv("FASTRNN_ISA", "", 1);
+    check_selection(HERE, NULL, FASTRNN_OK, fastrnn_available_isa(0));
+    unsetenv("FASTRNN_ISA");
+    check_selection(HERE, NULL, FASTRNN_OK, fastrnn_available_isa(0));
+}
+
+static void no_isa_case(const void *nothing)
+{
+    (void)nothing;
+    SITUATION("FASTRNN_ISA is unknown");
+    CHECK(fastrnn_isa() == NULL, "%s is in use", fastrnn_isa());
+    check_status(HERE, FASTRNN_ERROR_ISA, fastrnn_select_isa(NULL));
+    CHECK(fastrnn_isa() == NULL, "%s is in use", fastrnn_isa());
+}
+
+/* Must come before anything chooses an instruction set. */
+static void test_without_isa(void)
+{
+    setenv("FASTRNN_ISA", "nonesuch", 1);
+    run_case(no_isa_case, NULL);
+    run.dtype = "f32";
+    run_case_guarded(no_isa_case_f32, NULL);
+    run.dtype = "f64";
+    run_case_guarded(no_isa_case_f64, NULL);
+    run.dtype = "no dtype";
+    run_case(no_isa_case, NULL);
+}
+
+static void test_selection(void)
+{
+    run_case(messages_case, NULL);
+    run_case(selection_case, NULL);
+    run_case(environment_case, NULL);
+}
+
+/* The caller may choose another instruction set after it has allocated the workspace. */
+static void test_workspace_sizes(void)
+{
+    for (size_t V = 1; V <= 100; V++) {
+        const fastrnn_shape shape = {.T = 2, .B = 3, .H = 101 - V, .V = V};
+        run.dtype = "f32";
+        run_case(workspace_size_case_f32, &shape);
+        run.dtype = "f64";
+        run_case(workspace_size_case_f64, &shape);
+    }
+}
+
+static void test_isa(const char *isa)
+{
+    run.isa = isa;
+    need(fastrnn_select_isa(isa) == FASTRNN_OK, "FASTRNN_ISA names an instruction set that is not available");
+    test_dtype_f32();
+    test_dtype_f64();
+}
+
+static void set_up(void)
+{
+    const char *quick = getenv("FASTRNN_TEST_QUICK");
+    run.quick = quick != NULL && quick[0] != '\0';
+    if (run.quick) {
+        printf("quick: one shape in %d, and fewer numbers\n", QUICK_STEP);
+    }
+    map_memory();
+    catch_faults();
+}
+
+int main(void)
+{
+    static char only[32]; /* a copy, because the tests set the variable themselves */
+    const char *named = getenv("FASTRNN_ISA");
+    snprintf(only, sizeof only, "%s", named != NULL ? named : "");
+
+    set_up();
+    test_without_isa();
+    test_selection();
+    test_workspace_sizes();
+    for (size_t i = 0; only[0] == '\0' && fastrnn_available_isa(i) != NULL; i++) {
+        test_isa(fastrnn_available_isa(i));
+    }
+    if (only[0] != '\0') {
+        test_isa(only);
+    }
+    printf("%zu passed, %zu failed\n", run.passed, run.failed);
+    return run.failed == 0 ? 0 : 1;
+}

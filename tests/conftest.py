@@ -1,0 +1,89 @@
+"""What all tests share: the instruction sets and dtypes that they run over, random networks, and where texts are."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import fastrnn
+from fastrnn import _core
+
+CPU = fastrnn.cpu_info()
+ISAS = (CPU["isa"],) if CPU["forced"] else CPU["available"]
+SHARED = Path(__file__).resolve().parents[2] / "shared"  # beside the repository; its files are no part of it
+TEXTS = Path(os.environ.get("FASTRNN_TEXTS") or SHARED / "data")
+SEEDS = SHARED / "seeds"
+
+settings.register_profile(
+    "fastrnn",
+    deadline=None,  # the first call of a test may be slow
+    print_blob=True,
+    derandomize="CI" in os.environ,
+    # The fixtures isa and dtype stay as they are from example to example, and are meant to.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("fastrnn")
+
+
+def pytest_report_header():
+    forced = " (FASTRNN_ISA)" if CPU["forced"] else ""
+    texts = ", ".join(sorted(file.name for file in TEXTS.glob("*.txt"))) or "none: tests that read them are skipped"
+    return [f"fastrnn: instruction sets {', '.join(ISAS)}{forced}", f"fastrnn: texts in {TEXTS}: {texts}"]
+
+
+@pytest.fixture(params=ISAS)
+def isa(request):
+    """The name of an instruction set; the kernels use it during the test."""
+    before = _core.isa()
+    _core.select_isa(request.param)
+    yield request.param
+    _core.select_isa(before)
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def random_network():
+    """random_network(rng, H, V, dtype, scale=1.0): the namespace Wxh, Whh, Why, bh, by, in bind's order.
+
+    Uniform in +-scale, matrices over H in +-scale / sqrt(H), so that the sums over H do not grow with H.
+    """
+
+    def make(rng, H, V, dtype, scale=1.0):
+        def uniform(rows, columns, bound):
+            return rng.uniform(-bound, bound, (rows, columns)).astype(dtype)
+
+        over_units = scale / np.sqrt(H)
+        return SimpleNamespace(
+            Wxh=uniform(H, V, scale),
+            Whh=uniform(H, H, over_units),
+            Why=uniform(V, H, over_units),
+            bh=uniform(H, 1, scale),
+            by=uniform(V, 1, scale),
+        )
+
+    return make
+
+
+def existing(path, remedy):
+    if not path.exists():
+        pytest.skip(f"{path} is not there: {remedy}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def data():
+    """data("kafka.txt"): the path of a real text; skips the test where it is not there."""
+    return lambda name: existing(TEXTS / name, "FASTRNN_TEXTS can name the folder of the texts")
+
+
+@pytest.fixture(scope="session")
+def seed_document():
+    """seed_document("000_..."): the path of a document that a script comes from; skips the test without it."""
+    return lambda name: existing(SEEDS / name, "it is kept outside the repository")
