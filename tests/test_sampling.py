@@ -83,7 +83,7 @@ def test_every_size_of_vocabulary(isa, dtype, random_network, V):
     assert actual == expected
 
 
-@pytest.mark.parametrize("temperature", [0.05, 0.5, 0.9, 1, 2.0, np.float32(10), 1e6])
+@pytest.mark.parametrize("temperature", [1e-39, 0.05, 0.5, 0.9, 1, 2.0, np.float32(10), 1e6, 1e38])
 def test_temperature_divides_the_outputs(isa, dtype, random_network, temperature):
     weights, h = network(random_network, 19, 23, dtype, scale=3.0)
     actual, expected = both(weights, h, 5, 500, temperature)
@@ -241,6 +241,7 @@ def test_a_call_that_fails_midway_has_taken_what_the_reference_takes(isa, dtype,
 def test_ctrl_c_ends_a_long_sample(random_network):
     weights, h = network(random_network, 100, 80, np.float64)
     _, sample = min_char_rnn.bind(*weights)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs may be set to ignore it
     ctrl_c = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
     ctrl_c.start()
     begin = time.perf_counter()
@@ -249,6 +250,7 @@ def test_ctrl_c_ends_a_long_sample(random_network):
             sample(h, 5, 3_000_000)  # some 10 seconds
     finally:
         ctrl_c.cancel()
+        signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - begin < 2
     np.random.seed(0)
     assert len(sample(h, 5, 10)) == 10

@@ -40,6 +40,11 @@ def test_every_width(isa, dtype, V):
     assert_agrees(rng.normal(size=(N, V)).astype(dtype), rng.integers(V, size=N))
 
 
+def test_many_rows(isa, dtype):
+    rng = np.random.default_rng(0)
+    assert_agrees(rng.normal(scale=0.1, size=(2000, 90)).astype(dtype), rng.integers(90, size=2000))
+
+
 @settings(max_examples=200)
 @given(
     N=st.integers(1, 20),

@@ -167,9 +167,13 @@ def test_two_threads_are_refused_not_mixed(text):
     native = trainer(min_char_rnn, np.float64, text)
     thread = threading.Thread(target=native.run, args=(20000,))
     thread.start()
-    with pytest.raises(RuntimeError, match="^this trainer is running in another thread: give each thread its own$"):
+
+    def run_while_it_runs():
         while thread.is_alive():
             native.run(0)
+
+    with pytest.raises(RuntimeError, match=r"^this trainer is running in another thread: give each thread its own$"):
+        run_while_it_runs()
     thread.join()
     assert native.iterations == 20000
 

@@ -1,17 +1,32 @@
 /* The character model: the recurrent layer, y_t = Why h_t + by, and softmax cross-entropy over all steps. */
 
-static void output_pack(const fastrnn_shape *shape, const TYPED(fastrnn_linear) *output, const workspace_layout *w)
+/* Packs all five matrices, be they parameters or the optimizer's memory of them. */
+static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from, const workspace_layout *w,
+                          const packed_model *to)
 {
-    const size_t H = shape->H, V = shape->V;
-    pack(V, H, output->Why, w->parameters.Why);
-    transpose_packed(V, H, w->parameters.Why, 0, V, w->Why_transposed);
-    copy_to_padded(1, V, output->by, w->parameters.by, w->v);
+    rnn_pack(shape, &from->rnn, w, to);
+    pack(shape->V, shape->H, from->output.Why, to->Why);
+    copy_to_padded(1, shape->V, from->output.by, to->by, w->v);
 }
 
-static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *model, const workspace_layout *w)
+static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from, const workspace_layout *w,
+                            const TYPED(fastrnn_char_rnn) *to)
 {
-    rnn_pack(shape, &model->rnn, w);
-    output_pack(shape, &model->output, w);
+    const size_t H = shape->H, V = shape->V;
+    transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, false);
+    unpack(H, H, from->Whh, to->rnn.Whh);
+    unpack(V, H, from->Why, to->output.Why);
+    copy_from_padded(1, H, from->bh, w->h, to->rnn.bh);
+    copy_from_padded(1, V, from->by, w->v, to->output.by);
+}
+
+static void char_rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *model,
+                                     const workspace_layout *w)
+{
+    const size_t H = shape->H, V = shape->V;
+    char_rnn_pack(shape, model, w, &w->parameters);
+    transpose_packed(H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
+    transpose_packed(V, H, w->parameters.Why, 0, V, w->Why_transposed);
 }
 
 /* ys = Why h + by for N states, rows h and v apart. */
@@ -68,7 +83,7 @@ static double char_rnn_loss(const fastrnn_shape *shape, const TYPED(fastrnn_char
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t B = shape->B, H = shape->H;
     const uint64_t subnormals = subnormals_as_zero();
-    char_rnn_pack(shape, model, &w);
+    char_rnn_pack_parameters(shape, model, &w);
     copy_to_padded(B, H, hprev, w.hs, w.h);
     double loss = char_rnn_forward(shape, &w, inputs, targets);
     if (isfinite(loss)) {

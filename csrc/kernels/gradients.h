@@ -31,11 +31,11 @@ static void update_rows(const gradient_use *use, const weight_target *weight, si
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
 
-/* The gradient A B of a weight matrix, some rows at a time: as many as stay in L1. */
+/* The gradient A B of a weight matrix, some rows at a time. */
 static void weight_gradient(const workspace_layout *w, const gradient_use *use, left_factor A, right_factor B,
                             const weight_target *weight)
 {
-    const size_t at_once = rows_at_once(w->h);
+    const size_t at_once = rows_at_once(w->h, B.K);
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};

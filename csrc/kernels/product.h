@@ -15,9 +15,10 @@
  *
  * Packing. With M = 1 the whole of B is read for each product and the speed is that of the caches. So B is packed in
  * panels of at most PANEL_VECS registers of columns, each panel contiguous from k = 0 on: one stream, aligned, that
- * the prefetcher follows, with as many sums in flight as the latency of an addition asks for. A tile of four rows
- * takes the columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers.
- * Panels and parts are of even width: 13 registers are 7 + 6, never 12 + 1. */
+ * the prefetcher follows, with as many sums in flight as the latency of an addition asks for. With more rows, tiles of
+ * four take the columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers, and
+ * blocks of k that keep the part in L1. Panels, parts and blocks are of even size: 13 registers are 7 + 6, never
+ * 12 + 1. */
 
 #define PANEL_VECS 12
 
@@ -184,16 +185,37 @@ static void tile_4_rows(size_t vecs, const tile_call *call)
 
 /* ---- the product ----------------------------------------------------------------------------------------------- */
 
-/* Several rows of C over one panel, in parts of at most TILE_VECS registers. */
-static void tile_parts(void (*tile_rows)(size_t, const tile_call *), size_t vecs, tile_call call)
+/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill 30 KB, so that they
+ * stay in L1 from row to row of C. */
+#define K_AT_ONCE (30 * 1024 * 8 / (TILE_VECS * VEC_BITS))
+
+/* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns, then
+ * in blocks of k, then row by row. */
+static void product_of_rows(size_t M, size_t vecs, tile_call call)
 {
-    const partition c = cut(vecs, TILE_VECS);
-    const tile_call panel = call;
-    for (size_t p = 0; p < c.parts; p++) {
-        size_t first = part_start(&c, p), end = part_start(&c, p + 1);
-        call.B = panel.B + first * VEC_LANES;
-        call.C = panel.C + first * VEC_LANES;
-        tile_rows(end - first, &call);
+    const partition columns = cut(vecs, TILE_VECS), blocks = cut(call.K, K_AT_ONCE);
+    const tile_call all = call;
+    for (size_t p = 0; p < columns.parts; p++) {
+        const size_t column = part_start(&columns, p) * VEC_LANES;
+        const size_t width = part_start(&columns, p + 1) - part_start(&columns, p);
+        for (size_t block = 0; block < blocks.parts; block++) {
+            const size_t k = part_start(&blocks, block);
+            call.K = part_start(&blocks, block + 1) - k;
+            call.B = all.B + k * all.B_row + column;
+            call.accumulate = all.accumulate || block > 0;
+            for (size_t i = 0, rows; i < M; i += rows) {
+                rows = M - i >= 4 ? 4 : M - i >= 2 ? 2 : 1;
+                call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
+                call.C = all.C + i * all.C_row + column;
+                if (rows == 4) {
+                    tile_4_rows(width, &call);
+                } else if (rows == 2) {
+                    tile_2_rows(width, &call);
+                } else {
+                    tile_1_row(width, &call);
+                }
+            }
+        }
     }
 }
 
@@ -202,25 +224,20 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
 {
     const partition panels = cut(vecs_in(B.N), PANEL_VECS);
     for (size_t n = 0; n < panels.parts; n++) {
-        size_t p = B.backward ? panels.parts - 1 - n : n;
-        size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
-        size_t column = first * VEC_LANES;
-        tile_call call = {.A = A,
-                          .B = B.row ? B.data + column : B.data + B.K * column,
-                          .B_row = B.row ? B.row : width * VEC_LANES,
-                          .K = B.K,
-                          .C_row = C_row,
-                          .accumulate = accumulate};
-        for (size_t i = 0, rows; i < M; i += rows) {
-            rows = M - i >= 4 ? 4 : M - i >= 2 ? 2 : 1;
-            call.A.data = A.data + i * A.i_step;
-            call.C = C + i * C_row + column;
-            if (rows == 1) {
-                tile_1_row(width, &call);
-            } else {
-                tile_parts(rows == 4 ? tile_4_rows : tile_2_rows, width, call);
-            }
+        const size_t p = B.backward ? panels.parts - 1 - n : n;
+        const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
+        const size_t column = first * VEC_LANES;
+        const tile_call call = {.A = A,
+                                .B = B.row ? B.data + column : B.data + B.K * column,
+                                .B_row = B.row ? B.row : width * VEC_LANES,
+                                .K = B.K,
+                                .C = C + column,
+                                .C_row = C_row,
+                                .accumulate = accumulate};
+        if (M == 1) {
+            tile_1_row(width, &call);
+        } else {
+            product_of_rows(M, width, call);
         }
     }
 }
-

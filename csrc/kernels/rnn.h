@@ -1,13 +1,20 @@
 /* The vanilla recurrent layer, h_t = tanh(Wxh x_t + Whh h_{t-1} + bh), over 1-of-V inputs: Wxh x_t is a column of
  * Wxh, here a row of Wxh_rows to add, and never a product. */
 
-static void rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_rnn) *layer, const workspace_layout *w)
+/* Packs the layer's matrices, be they parameters or the optimizer's memory of them. */
+static void rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_rnn) *from, const workspace_layout *w,
+                     const packed_model *to)
 {
     const size_t H = shape->H, V = shape->V;
-    transpose(H, V, layer->Wxh, V, w->parameters.Wxh_rows, w->h, true);
-    pack(H, H, layer->Whh, w->parameters.Whh);
-    transpose_packed(H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
-    copy_to_padded(1, H, layer->bh, w->parameters.bh, w->h);
+    transpose(H, V, from->Wxh, V, to->Wxh_rows, w->h, true);
+    pack(H, H, from->Whh, to->Whh);
+    copy_to_padded(1, H, from->bh, to->bh, w->h);
+}
+
+static void rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fastrnn_rnn) *layer, const workspace_layout *w)
+{
+    rnn_pack(shape, layer, w, &w->parameters);
+    transpose_packed(shape->H, shape->H, w->parameters.Whh, 0, shape->H, w->Whh_transposed);
 }
 
 /* The states h_t of B sequences from those before, `before` (B, h). inputs (B). */
@@ -118,7 +125,7 @@ static void rnn_forward(const fastrnn_shape *shape, const TYPED(fastrnn_rnn) *la
 {
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t B = shape->B, H = shape->H;
-    rnn_pack(shape, layer, &w);
+    rnn_pack_parameters(shape, layer, &w);
     copy_to_padded(B, H, h0, w.hs, w.h);
     rnn_through_time(shape, &w, inputs);
     copy_from_padded(shape->T * B, H, w.hs + B * w.h, w.h, hs);
@@ -131,7 +138,7 @@ static void rnn_backward(const fastrnn_shape *shape, const TYPED(fastrnn_rnn) *l
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t B = shape->B, H = shape->H, TB = shape->T * B;
     const uint64_t subnormals = subnormals_as_zero();
-    rnn_pack(shape, layer, &w);
+    rnn_pack_parameters(shape, layer, &w);
     copy_to_padded(B, H, h0, w.hs, w.h);
     copy_to_padded(TB, H, hs, w.hs + B * w.h, w.h);
     copy_to_padded(TB, H, dhs, w.dhs, w.h);

@@ -22,7 +22,7 @@ static fastrnn_status char_rnn_sample(const fastrnn_shape *shape, const TYPED(fa
 {
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t H = shape->H, V = shape->V;
-    char_rnn_pack(shape, model, &w);
+    char_rnn_pack_parameters(shape, model, &w);
     real *before = w.hs, *now = w.hs + w.h;
     copy_to_padded(1, H, h, now, w.h);
     for (size_t i = 0; i < n; i++) {

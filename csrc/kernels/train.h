@@ -1,27 +1,6 @@
 /* Many iterations of min-char-rnn in one call: the model and the optimizer's memory are packed at the start, stay packed
  * from iteration to iteration, and are unpacked at the end. */
 
-static void memory_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *memory, const workspace_layout *w)
-{
-    const size_t H = shape->H, V = shape->V;
-    transpose(H, V, memory->rnn.Wxh, V, w->memory.Wxh_rows, w->h, true);
-    pack(H, H, memory->rnn.Whh, w->memory.Whh);
-    pack(V, H, memory->output.Why, w->memory.Why);
-    copy_to_padded(1, H, memory->rnn.bh, w->memory.bh, w->h);
-    copy_to_padded(1, V, memory->output.by, w->memory.by, w->v);
-}
-
-static void unpack_model(const fastrnn_shape *shape, const packed_model *from, const workspace_layout *w,
-                         const TYPED(fastrnn_char_rnn) *to)
-{
-    const size_t H = shape->H, V = shape->V;
-    transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, false);
-    unpack(H, H, from->Whh, to->rnn.Whh);
-    unpack(V, H, from->Why, to->output.Why);
-    copy_from_padded(1, H, from->bh, w->h, to->rnn.bh);
-    copy_from_padded(1, V, from->by, w->v, to->output.by);
-}
-
 /* inputs and targets (T, B) from B streams, each 1 / B of the text. False if one lies outside [0, V): the text is only
  * looked at here, as it is read. */
 static bool read_sequences(const fastrnn_shape *shape, const workspace_layout *w, const fastrnn_training *training)
@@ -73,8 +52,8 @@ static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fas
     const workspace_layout w = workspace_at(shape, workspace);
     const gradient_use update = {
         .limit = (real)training->clip, .update = true, .learning_rate = (real)training->learning_rate};
-    char_rnn_pack(shape, model, &w);
-    memory_pack(shape, memory, &w);
+    char_rnn_pack_parameters(shape, model, &w);
+    char_rnn_pack(shape, memory, &w, &w.memory);
     copy_to_padded(shape->B, shape->H, hprev, w.hs, w.h);
 
     fastrnn_status status = FASTRNN_OK;
@@ -87,7 +66,7 @@ static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fas
     }
 
     copy_from_padded(shape->B, shape->H, w.hs, w.h, hprev);
-    unpack_model(shape, &w.parameters, &w, model);
-    unpack_model(shape, &w.memory, &w, memory);
+    char_rnn_unpack(shape, &w.parameters, &w, model);
+    char_rnn_unpack(shape, &w.memory, &w, memory);
     return status;
 }

@@ -8,7 +8,7 @@
  *     bh (h), by (v)
  *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
  *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
- *                                                  some_rows  (rows_at_once(h), h)  of dWhh or of dWhy
+ *                                                  some_rows  (rows_at_once, h)  of dWhh or of dWhy
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *
@@ -50,10 +50,12 @@ static packed_model take_model(uintptr_t *next, size_t H, size_t V)
     };
 }
 
-/* Rows of h numbers that take at most 16 KB, a third of L1, in whole LINE_REALS; but at least LINE_REALS. */
-static size_t rows_at_once(size_t h)
+/* How many rows of a weight's gradient, h numbers each, are computed before they are used, whole LINE_REALS of them.
+ * After a short sum, over K steps and sequences, they take 16 KB at most and are still in L1; a long sum reads so much
+ * for each block of rows that there should be few, and they take 256 KB of L2. */
+static size_t rows_at_once(size_t h, size_t K)
 {
-    const size_t lines = 16384 / (LINE_REALS * h * sizeof(real));
+    const size_t bytes = K < 256 ? 16384 : 262144, lines = bytes / (LINE_REALS * h * sizeof(real));
     return (lines > 1 ? lines : 1) * LINE_REALS;
 }
 
@@ -73,7 +75,7 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     w->dhs = take(&next, T * B * h * size);
     w->ys = take(&next, T * B * v * size);
     w->dWxh_rows = take(&next, V * h * size);
-    w->some_rows = take(&next, rows_at_once(h) * h * size);
+    w->some_rows = take(&next, rows_at_once(h, T * B) * h * size);
     w->dbias = take(&next, (h > v ? h : v) * size);
     w->memory = take_model(&next, H, V);
     w->inputs = take(&next, T * B * sizeof(int64_t));

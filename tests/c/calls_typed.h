@@ -166,7 +166,7 @@ static TYPED(train_call) TYPED(valid_train_call)(const fastrnn_shape *s, size_t 
     TYPED(fastrnn_char_rnn) model = TYPED(random_model)(s), squares = TYPED(random_memory)(s);
     fastrnn_training training = {.text = random_characters(length, s->V),
                                  .length = length,
-                                 .learning_rate = 0.1,
+                                 .learning_rate = 0.02,
                                  .clip = 1,
                                  .smooth_loss = (double)(s->T * s->B) * log((double)s->V)};
     fastrnn_interruption interruption = {never, NULL};

@@ -220,7 +220,8 @@ static void TYPED(not_finite_case)(const void *shape)
 
 static void TYPED(test_network)(void)
 {
-    run_over_shapes(TYPED(network_case));
+    run_over_short_shapes(TYPED(network_case));
+    run_over_long_shapes(TYPED(network_case));
     for (size_t V = 1; V <= 16; V++) {
         run_case_guarded(TYPED(workspace_case), &(fastrnn_shape){.T = 2, .B = 1, .H = 2 * V, .V = V});
     }

@@ -131,8 +131,10 @@ static void TYPED(test_sample)(void)
         fastrnn_shape shape = {.T = 1, .B = 1, .H = 1 + i, .V = 1 + i * 37 % 64};
         run_case_guarded(TYPED(sample_case), &shape);
     }
-    run_case_guarded(TYPED(sample_case), &(fastrnn_shape){.T = 1, .B = 1, .H = 100, .V = 65});
-    run_case_guarded(TYPED(sample_case), &(fastrnn_shape){.T = 1, .B = 1, .H = 200, .V = 210});
+    const fastrnn_shape large[] = {{.T = 1, .B = 1, .H = 100, .V = 65}, {.T = 1, .B = 1, .H = 200, .V = 210}};
+    for (size_t i = 0; i < COUNT(large); i += run.quick ? QUICK_STEP : 1) {
+        run_case_guarded(TYPED(sample_case), &large[i]);
+    }
     run_case_guarded(TYPED(by_hand_case), NULL);
     run_case_guarded(TYPED(tie_case), NULL);
     run_case_guarded(TYPED(no_characters_case), NULL);

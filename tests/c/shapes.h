@@ -48,18 +48,15 @@ static void run_over(size_t n, fastrnn_shape (*make)(size_t), test_case *test)
     }
 }
 
-/* For what takes many steps of each shape. */
-static void run_over_some_shapes(test_case *test)
+static void run_over_short_shapes(test_case *test)
 {
-    run_over(70, middle_shape, test);
+    run_over(256, remainder_shape, test);
     run_over(LARGE_SHAPES, large_shape, test);
 }
 
-static void run_over_shapes(test_case *test)
+static void run_over_long_shapes(test_case *test)
 {
-    run_over(256, remainder_shape, test);
     run_over(70, middle_shape, test);
-    run_over(LARGE_SHAPES, large_shape, test);
     run_over(KNOWN_SHAPES, known_shape, test);
 }
 

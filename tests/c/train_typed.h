@@ -64,7 +64,7 @@ static void TYPED(train_case)(const void *shape)
     const fastrnn_shape *s = shape;
     random_state = 13;
     TYPED(train_call) c = TYPED(valid_train_call)(s, TYPED(text_length)(s), 1);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const size_t mark = memory.in_use;
         SITUATION("train, T=%zu B=%zu H=%zu V=%zu, iteration %zu", s->T, s->B, s->H, s->V, i);
         TYPED(check_iteration)(HERE, &c);
@@ -169,7 +169,7 @@ static void TYPED(wrap_case)(const void *shape)
 
 static void TYPED(test_train)(void)
 {
-    run_over_some_shapes(TYPED(train_case));
+    run_over_short_shapes(TYPED(train_case));
     const fastrnn_shape shapes[] = {{2, 2, 7, 5}, {5, 3, 33, 20}, {1, 2, 100, 66}, {4, 2, 1, 1}};
     for (size_t i = 0; i < COUNT(shapes); i++) {
         run_case_guarded(TYPED(interrupted_case), &shapes[i]);
