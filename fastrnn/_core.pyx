@@ -9,7 +9,6 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 cimport numpy as cnp
-from numpy.random cimport bitgen_t
 
 from fastrnn.cfastrnn cimport *
 
@@ -18,6 +17,12 @@ import numpy as np
 from fastrnn.errors import NumericalError
 
 cnp.import_array()
+
+# Not cimported from numpy.random, which would be imported with it: six times what all of fastrnn takes to import.
+cdef extern from "numpy/random/bitgen.h":
+    ctypedef struct bitgen_t:
+        void *state
+        double (*next_double)(void *state)
 
 cdef extern from "Python.h":
     int64_t PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
@@ -66,6 +71,8 @@ cdef int check_array(object array, str name, tuple shape, str symbols, object dt
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {symbols} = {shape}, not {array.shape}")
     if not cnp.PyArray_ISCARRAY_RO(array):
+        if array.flags.c_contiguous:
+            raise ValueError(f"{name} must be aligned in memory: pass {name}.copy()")
         raise ValueError(f"{name} must be C-contiguous: convert it with np.ascontiguousarray({name})")
     return 0
 
@@ -98,17 +105,28 @@ cdef int64_t index_below(object value, Py_ssize_t V, str name, Py_ssize_t positi
     where = f"{name}[{position}]" if position >= 0 else name
     if isinstance(value, bool) or not PyIndex_Check(value):
         raise TypeError(f"{where} must be an integer, not {type(value).__name__}")
-    index = PyLong_AsLongLongAndOverflow(value.__index__(), &overflow)
+    try:
+        index = PyLong_AsLongLongAndOverflow(value.__index__(), &overflow)
+    except TypeError:  # an array of several numbers has an __index__ that refuses
+        raise TypeError(f"{where} must be an integer, not {type(value).__name__}") from None
     if overflow or index < 0 or index >= V:
         raise out_of_vocabulary(where, value, V)
     return index
 
 
+cdef double real_number(object value, str name) except? -1:
+    try:
+        return <double>value
+    except TypeError:
+        raise TypeError(f"{name} must be a real number, not {type(value).__name__}") from None
+
+
 cdef cnp.ndarray indices_below(object values, Py_ssize_t V, str name):
-    """Characters as an int64 array: (T,) from any sequence, or (T, B) from an array of that shape."""
+    """Characters as a new int64 array: (T,) from any sequence, or (T, B) from an array of that shape. New, because
+    what was checked must not change before it is used, and because an element's __index__ may do anything."""
     cdef cnp.ndarray array
     cdef cnp.npy_intp T
-    cdef Py_ssize_t t
+    cdef Py_ssize_t t = 0
     cdef int64_t *data
     cdef int overflow = 0
     cdef int64_t index
@@ -117,31 +135,34 @@ cdef cnp.ndarray indices_below(object values, Py_ssize_t V, str name):
             raise TypeError(f"{name} must be integers, not {values.dtype}")
         if values.ndim not in (1, 2) or values.size == 0:
             raise ValueError(f"{name} must have shape (T,) with at least one step, not {values.shape}")
-        array = np.ascontiguousarray(values, dtype=np.int64)
+        array = np.array(values, dtype=np.int64, order="C")
         data = <int64_t *>cnp.PyArray_DATA(array)
         for t in range(cnp.PyArray_SIZE(array)):
             if not 0 <= data[t] < V:
-                position = np.unravel_index(t, values.shape)
+                position = np.unravel_index(t, (<object>array).shape)
                 raise out_of_vocabulary(f"{name}[{', '.join(map(str, position))}]", values[position], V)
         return array
-    if not isinstance(values, (list, tuple)):
-        try:
-            values = list(values)
-        except TypeError:
-            raise TypeError(f"{name} must be a list, a range or an integer array, not {type(values).__name__}") from None
-    T = len(values)
+    try:
+        T = len(values)  # what has no length may have no end
+    except TypeError:
+        raise TypeError(f"{name} must be a list, a range or an integer array, not {type(values).__name__}") from None
     if T == 0:
         raise ValueError(f"{name} must have at least one step, and is empty")
     array = cnp.PyArray_EMPTY(1, &T, cnp.NPY_INT64, 0)
     data = <int64_t *>cnp.PyArray_DATA(array)
-    for t in range(T):
-        value = values[t]
+    for value in values:
+        if t == T:
+            break
         if type(value) is int:
             index = PyLong_AsLongLongAndOverflow(value, &overflow)
             if not overflow and 0 <= index < V:
                 data[t] = index
+                t += 1
                 continue
         data[t] = index_below(value, V, name, t)
+        t += 1
+    if t != T or len(values) != T:
+        raise ValueError(f"{name} changed its length while it was read")
     return array
 
 
@@ -303,7 +324,8 @@ cdef class CharNetwork:
                   "the hidden state": h}
         culprits = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if culprits:
-            return NumericalError(f"{what} because {' and '.join(culprits)} holds NaN or infinity: "
+            hold = "holds" if len(culprits) == 1 else "hold"
+            return NumericalError(f"{what} because {' and '.join(culprits)} {hold} NaN or infinity: "
                                   "go back to finite weights and lower the learning rate")
         return NumericalError(f"{what} because the weights are so large that the outputs overflow {self.dtype}: "
                               "lower the learning rate")
@@ -398,22 +420,33 @@ cdef class CharNetwork:
             check(status)
         return training.iterations, training.position, training.loss, training.smooth_loss, error
 
-    def sample(self, h, seed_ix, n, double temperature, bit_generator):
+    def sample(self, h, seed_ix, n, temperature, bit_generator):
         """n characters as a list of int, one uniform number of `bit_generator` each."""
         cdef cnp.ndarray now = state(h, "h", (self.H, 1), "(H, 1)", self.dtype).copy()
         cdef int64_t first = index_below(seed_ix, self.V, "seed_ix", -1)
         if isinstance(n, bool) or not PyIndex_Check(n):
             raise TypeError(f"n must be an integer, not {type(n).__name__}")
-        cdef Py_ssize_t count = n, done = 0, part
-        if count < 0:
+        try:
+            wanted = n.__index__()
+        except TypeError:  # an array of several numbers has an __index__ that refuses
+            raise TypeError(f"n must be an integer, not {type(n).__name__}") from None
+        if wanted < 0:
             raise ValueError(f"n must not be negative, and is {n}")
-        if not (isfinite(<float>temperature) and <float>temperature > 0):
+        cdef double heat = real_number(temperature, "temperature")
+        if not is_float64(self.Wxh):
+            heat = <float>heat
+        if not (isfinite(heat) and heat > 0):
             raise ValueError(f"temperature must be positive and finite, not {temperature}")
+        cdef cnp.ndarray characters
+        try:
+            characters = np.empty((wanted,), dtype=np.int64)
+        except (MemoryError, OverflowError, ValueError):
+            raise MemoryError(f"no memory for n = {n} characters: draw fewer at a time") from None
+        cdef Py_ssize_t count = cnp.PyArray_SIZE(characters), done = 0, part
         self.check_unmoved()
         cdef fastrnn_shape shape = fastrnn_shape(T=1, B=1, H=self.H, V=self.V)
         cdef bitgen_t *source = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
         cdef fastrnn_uniform_source uniform = fastrnn_uniform_source(next=source.next_double, state=source.state)
-        cdef cnp.ndarray characters = np.empty(count, dtype=np.int64)
         cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(characters)
         cdef bint double_precision = is_float64(self.Wxh)
         cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
@@ -425,11 +458,11 @@ cdef class CharNetwork:
             with bit_generator.lock, nogil:
                 if double_precision:
                     status = fastrnn_char_rnn_sample_f64(
-                        &shape, &self.model.f64, <double *>cnp.PyArray_DATA(now), first, part, temperature, &uniform,
+                        &shape, &self.model.f64, <double *>cnp.PyArray_DATA(now), first, part, heat, &uniform,
                         out + done, workspace.memory)
                 else:
                     status = fastrnn_char_rnn_sample_f32(
-                        &shape, &self.model.f32, <float *>cnp.PyArray_DATA(now), first, part, temperature, &uniform,
+                        &shape, &self.model.f32, <float *>cnp.PyArray_DATA(now), first, part, heat, &uniform,
                         out + done, workspace.memory)
             done += part
             first = out[done - 1]

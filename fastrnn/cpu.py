@@ -6,6 +6,8 @@ from typing import TypedDict
 
 from fastrnn import _core
 
+FORCED = bool(os.environ.get("FASTRNN_ISA"))  # as it was at import: later changes choose nothing
+
 
 class CPUInfo(TypedDict):
     """What `cpu_info` returns."""
@@ -27,7 +29,7 @@ def cpu_info() -> CPUInfo:
     return {
         "isa": isa,
         "available": _core.available_isas(),
-        "forced": bool(os.environ.get("FASTRNN_ISA")),
+        "forced": FORCED,
         "machine": platform.machine(),
     }
 

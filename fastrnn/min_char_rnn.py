@@ -10,7 +10,8 @@ read and to compare with.
     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh),  y_t = Why h_t + by,  p_t = softmax(y_t)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastrnn.training import CharTrainer
 __all__ = ["Trainer", "adagrad", "bind"]
 
 Array = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
 Loss = tuple[float, Array, Array, Array, Array, Array, Array]
 
 
@@ -49,15 +51,17 @@ class _Network:
 
     def __init__(self, Wxh: Array, Whh: Array, Why: Array, bh: Array, by: Array, clip: float) -> None:
         self._kernels = CharNetwork(Wxh, Whh, Why, bh, by)
+        if not isinstance(clip, Real):
+            raise TypeError(f"clip must be a real number, not {type(clip).__name__}")
         if not clip > 0:
             raise ValueError(f"clip must be positive, not {clip}")
-        self._clip = clip
+        self._clip: float = float(clip)
 
     def __reduce__(self) -> tuple[Any, ...]:
         k = self._kernels
         return _Network, (k.Wxh, k.Whh, k.Why, k.bh, k.by, self._clip)
 
-    def lossFun(self, inputs: Iterable[int], targets: Iterable[int], hprev: Array) -> Loss:
+    def lossFun(self, inputs: Sequence[int] | Integers, targets: Sequence[int] | Integers, hprev: Array) -> Loss:
         """Loss, gradients and last state over one sequence of T characters.
 
         inputs, targets: T >= 1 integers in [0, V) each, as list, tuple, range or integer array. hprev (H, 1): the

@@ -51,22 +51,39 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+def integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
+
+
 def at_least_one(text: str) -> int:
-    number = int(text)
+    number = integer(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
 
 
+def units(text: str) -> int:
+    number = at_least_one(text)
+    if number >= 2**24:
+        raise argparse.ArgumentTypeError(f"must be below 2**24, not {number}")
+    return number
+
+
 def positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be positive and finite, not {text}")
     return number
 
 
 def seed(text: str) -> int:
-    number = int(text)
+    number = integer(text)
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f"must be from 0 to 2**32 - 1, not {number}")
     return number
@@ -80,7 +97,7 @@ def parse(prog: str, argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="a UTF-8 text; without it, Python's own manual")
-    parser.add_argument("--hidden-size", type=at_least_one, default=100, help="hidden units")
+    parser.add_argument("--hidden-size", type=units, default=100, help="hidden units")
     parser.add_argument("--seq-length", type=at_least_one, default=25, help="characters in a sequence")
     parser.add_argument("--learning-rate", type=positive, default=0.1, help="Adagrad's step size")
     parser.add_argument("--iterations", type=at_least_one, default=10000, help="sequences to train on")
@@ -108,6 +125,8 @@ def main(module: ModuleType, argv: list[str] | None = None) -> NoReturn:
     """Runs the program and exits: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
     prog = f"python -m {module.__name__}"
     args = parse(prog, argv)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (a stream that was closed is None)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
     start = time.perf_counter()
@@ -116,12 +135,16 @@ def main(module: ModuleType, argv: list[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: leave quietly
-        sys.exit(0)
     except OSError as error:
-        sys.exit(f"{prog}: {error.filename}: {error.strerror}")
-    except (ValueError, NumericalError, MemoryError) as error:
+        if error.filename is not None:
+            sys.exit(f"{prog}: {error.filename}: {error.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would fail again
+        if isinstance(error, BrokenPipeError):
+            sys.exit(0)  # nobody reads on: leave quietly
+        sys.exit(f"{prog}: standard output: {error.strerror}")
+    except MemoryError as error:
+        sys.exit(f"{prog}: {error}: use a smaller --hidden-size or --seq-length")
+    except (ValueError, NumericalError) as error:
         sys.exit(f"{prog}: {error}")
     seconds = time.perf_counter() - start
     characters = args.iterations * args.seq_length

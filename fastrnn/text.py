@@ -34,6 +34,8 @@ class Vocabulary:
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """The numbers of the text's characters, all of which must be in the vocabulary: shape (len(text),)."""
+        if unknown := set(text).difference(self.characters):
+            raise ValueError(f"{min(unknown)!r} is not in the vocabulary")
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         known = np.array([ord(character) for character in self.characters], dtype=np.uint32)
         return np.searchsorted(known, points).astype(np.int64)

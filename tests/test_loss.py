@@ -260,7 +260,6 @@ FORMS = {
     "list": list,
     "tuple": tuple,
     "range": lambda a: range(a[0], a[-1] + 2, 2),
-    "iterator": iter,
     "list of NumPy integers": lambda a: list(np.array(a, np.int16)),
     "every second": lambda a: np.repeat(a, 2)[::2],
     "backwards": lambda a: np.array(a[::-1])[::-1],

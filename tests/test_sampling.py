@@ -83,10 +83,17 @@ def test_every_size_of_vocabulary(isa, dtype, random_network, V):
     assert actual == expected
 
 
-@pytest.mark.parametrize("temperature", [1e-39, 0.05, 0.5, 0.9, 1, 2.0, np.float32(10), 1e6, 1e38])
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 0.9, 1, 2.0, np.float32(10), 1e6, 1e38])
 def test_temperature_divides_the_outputs(isa, dtype, random_network, temperature):
     weights, h = network(random_network, 19, 23, dtype, scale=3.0)
     actual, expected = both(weights, h, 5, 500, temperature)
+    assert actual == expected
+
+
+def test_the_smallest_temperature_draws_the_likeliest(isa, dtype, random_network):
+    weights, h = network(random_network, 19, 23, dtype, scale=3.0)
+    with np.errstate(over="ignore"):  # in the reference
+        actual, expected = both(weights, h, 5, 100, float(np.finfo(dtype).smallest_subnormal))
     assert actual == expected
 
 
@@ -116,6 +123,17 @@ def test_a_character_of_probability_0_is_never_drawn(isa, dtype):
         weights[4][certain] += dtype(1e4)
         _, sample = min_char_rnn.bind(*weights)
         assert set(sample(h, 0, 50)) == {certain}
+
+
+def test_the_number_0_draws_no_character_of_probability_0(isa, dtype):
+    def zeros():
+        np.random.set_state(("MT19937", np.zeros(624, np.uint32), 0))  # the next 312 numbers are 0
+
+    weights, h = constant_network([1, 1, 1], dtype)
+    weights[4][0] -= dtype(1e4)
+    actual, expected = both(weights, h, 0, 10, reseed=zeros)
+    assert actual == expected
+    assert actual[0] == [1] * 10
 
 
 # ---- the same random numbers ----------------------------------------------------------------------------------------

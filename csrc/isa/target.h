@@ -6,6 +6,7 @@
 #ifndef FASTRNN_TARGET_H
 #define FASTRNN_TARGET_H
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -23,6 +23,7 @@ static fastrnn_status char_rnn_sample(const fastrnn_shape *shape, const TYPED(fa
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t H = shape->H, V = shape->V;
     char_rnn_pack_parameters(shape, model, &w);
+    const real s = 1 / temperature < REAL_LARGEST ? 1 / temperature : REAL_LARGEST; /* infinity times 0 would be NaN */
     real *before = w.hs, *now = w.hs + w.h;
     copy_to_padded(1, H, h, now, w.h);
     for (size_t i = 0; i < n; i++) {
@@ -31,7 +32,7 @@ static fastrnn_status char_rnn_sample(const fastrnn_shape *shape, const TYPED(fa
         now = swap;
         rnn_step(shape, &w, i == 0 ? &first : &characters[i - 1], before, now, i % 2);
         output_forward(shape, &w, 1, now, w.ys);
-        if (!isfinite(softmax(V, 1 / temperature, w.ys).sum)) {
+        if (!isfinite(softmax(V, s, w.ys).sum)) {
             return FASTRNN_ERROR_NOT_FINITE; /* before a number is taken from the source */
         }
         characters[i] = (int64_t)draw(V, w.ys, uniform->next(uniform->state), w.cdf);

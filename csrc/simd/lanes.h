@@ -18,12 +18,14 @@ typedef int64_t real_bits;
 #define TYPED(name) name##_f64
 #define REAL_MANTISSA_BITS 52
 #define REAL_EXPONENT_BIAS 1023
+#define REAL_LARGEST DBL_MAX
 #else
 typedef float real;
 typedef int32_t real_bits;
 #define TYPED(name) name##_f32
 #define REAL_MANTISSA_BITS 23
 #define REAL_EXPONENT_BIAS 127
+#define REAL_LARGEST FLT_MAX
 #endif
 
 #define VEC_LANES (VEC_BITS / REAL_BITS)

@@ -5,12 +5,10 @@
 
 /* ---- accuracy of exp, tanh, sigmoid ---------------------------------------------------------------------------- */
 
-#define FROM_BITS_OF(x, bits) memcpy(&(x), &(bits), sizeof(REAL))
-
 /* Where something happens: the ends of the range, of the normal results, and of each function's own cases. */
 static const REAL TYPED(borders)[] = {
-    EXP_BORDERS, (REAL)-0.0, 0, 1, (REAL)0.34657359, (REAL)0.69314718, (REAL)1.0397207, 10, 20, 22, LIMIT(MAX),
-    LIMIT(MIN),  LIMIT(TRUE_MIN), LIMIT(EPSILON), (REAL)INFINITY, (REAL)NAN,
+    EXP_BORDERS,     (REAL)-0.0,     0,  1,  (REAL)0.34657359, (REAL)0.69314718, (REAL)1.0397207, 10, 20, 22,
+    LIMIT(TRUE_MIN), LIMIT(EPSILON), LIMIT(MIN), LIMIT(MAX), (REAL)INFINITY, (REAL)NAN,
 };
 
 /* A few numbers from a border, to either side of zero. */
@@ -27,12 +25,12 @@ static REAL TYPED(near_border)(void)
 /* From all over the range, and denser where the functions change. */
 static REAL TYPED(some_argument)(size_t i)
 {
-    REAL x;
-    const uint64_t bits = random_bits() >> (8 * (sizeof bits - sizeof(REAL)));
-    switch (i % 6) {
+    const uint64_t bits = random_bits();
+    REAL any;
+    switch (i % 7) {
     case 0:
-        FROM_BITS_OF(x, bits); /* any exponent, infinity and NaN too; little-endian machines, as all we build for */
-        return x;
+        memcpy(&any, &bits, sizeof any); /* of any exponent, infinite or NaN too */
+        return any;
     case 1:
         return (REAL)random_within(EXP_RANGE);
     case 2:
@@ -41,6 +39,8 @@ static REAL TYPED(some_argument)(size_t i)
         return (REAL)random_within(1);
     case 4:
         return (REAL)ldexp(random_within(1), -(int)random_below(60));
+    case 5:
+        return (REAL)random_within(1) * LIMIT(MIN); /* subnormal */
     default:
         return TYPED(near_border)();
     }
@@ -157,6 +157,7 @@ static void TYPED(function_positions_case)(const void *function)
     for (size_t i = 0; i < LONGEST; i++) {
         CHECK_OK(f->apply(1, values + i, alone + i));
     }
+    SITUATION("%s, numbers alone", f->name);
     TYPED(check_accuracy)(HERE, f, LONGEST, values, alone);
     const size_t mark = memory.in_use;
     for (size_t n = 1; n <= LONGEST; n++) {
@@ -286,6 +287,21 @@ static void TYPED(softmax_case)(const void *shape)
     TYPED(check_softmax)(HERE, &c);
 }
 
+/* So many rows that neither the product of their sums nor that of their probabilities is a double. */
+static void TYPED(many_rows_case)(const void *nothing)
+{
+    (void)nothing;
+    const size_t N = 1000, V = 64;
+    TYPED(softmax_call) c = TYPED(valid_softmax_call)(N, V);
+    SITUATION("softmax, %zu rows", N);
+    TYPED(check_softmax)(HERE, &c);
+    for (size_t i = 0; i < N * V; i++) {
+        c.logits[i] = 3; /* each sum is exactly 64 */
+    }
+    SITUATION("softmax, %zu rows of equal logits", N);
+    TYPED(check_softmax)(HERE, &c);
+}
+
 /* Logits of either sign and such a size, all the same or one apart, with the target on each of them. */
 static void TYPED(large_logits_case)(const void *parameter)
 {
@@ -351,6 +367,7 @@ static void TYPED(test_elementwise)(void)
     for (size_t i = 0; i < 5 * 70; i += run.quick ? QUICK_STEP : 1) {
         run_case_guarded(TYPED(softmax_case), &(fastrnn_shape){.B = 1 + i % 5, .V = 1 + i / 5});
     }
+    run_case_guarded(TYPED(many_rows_case), NULL);
     const double sizes[] = {1e4, 1e30};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         run_case_guarded(TYPED(large_logits_case), &sizes[i]);

@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 
 #define SLOTS 96
-#define SLOT_BYTES ((size_t)4 << 20)
+#define SLOT_BYTES ((size_t)8 << 20)
 #define GUARD_BYTES ((size_t)64 << 10) /* a multiple of every page size in use */
 
 typedef enum { FLUSH_END, FLUSH_START } flush_side;
@@ -52,7 +52,7 @@ static unsigned char *slot_begin(size_t i)
 static void map_memory(void)
 {
     const size_t bytes = GUARD_BYTES + SLOTS * (SLOT_BYTES + GUARD_BYTES);
-    unsigned char *begin = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    unsigned char *begin = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
     need(begin != MAP_FAILED, "no address space");
     memory.slots = begin + GUARD_BYTES;
     for (size_t i = 0; i < SLOTS; i++) {

@@ -66,6 +66,25 @@ static void TYPED(check_subnormals)(place at)
     check_at(at, subnormal > 0 && subnormal * 4 == smallest_normal, "subnormal numbers have become zeros");
 }
 
+/* One call into fresh outputs, or, with `in_place`, with the last state in place of hprev. */
+static void TYPED(check_loss_call)(place at, TYPED(loss_call) c, bool in_place, double loss, const double *hlast,
+                                   const fastrnn_char_rnn_f64 *gradients)
+{
+    const fastrnn_shape *s = c.shape;
+    const size_t mark = memory.in_use, BH = s->B * s->H;
+    TYPED(fastrnn_char_rnn) fresh = TYPED(blank_model)(s);
+    c.gradients = gradients != NULL ? &fresh : NULL;
+    c.hlast = in_place ? c.hprev : TYPED(blanks)(BH);
+    check_status(at, FASTRNN_OK, TYPED(loss_door)(&c));
+    TYPED(check_loss)(at, *c.loss, loss);
+    TYPED(check_close)(at, "hlast", BH, c.hlast, hlast, INFINITY);
+    if (gradients != NULL) {
+        TYPED(check_gradients)(at, s, &fresh, gradients, c.clip);
+    }
+    TYPED(check_subnormals)(at);
+    release_since(mark);
+}
+
 static void TYPED(loss_case)(const void *shape)
 {
     const fastrnn_shape *s = shape;
@@ -75,23 +94,13 @@ static void TYPED(loss_case)(const void *shape)
     fastrnn_char_rnn_f64 model = TYPED(widened_model)(s, c.model), gradients = zero_model(s);
     double *hs = zeros(s->T * BH);
     double loss = naive_char_rnn_loss(s, &model, c.inputs, c.targets, TYPED(widened)(BH, c.hprev), &gradients, hs);
-    const double *hlast = hs + (s->T - 1) * BH, clips[] = {INFINITY, TYPED(small_clip)(s, &gradients)};
+    const double *hlast = hs + (s->T - 1) * BH;
 
-    SITUATION("T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
-    for (size_t i = 0; i < COUNT(clips); i++) {
-        c.clip = clips[i];
-        CHECK_OK(TYPED(loss_door)(&c));
-        TYPED(check_loss)(HERE, *c.loss, loss);
-        TYPED(check_close)(HERE, "hlast", BH, c.hlast, hlast, INFINITY);
-        TYPED(check_gradients)(HERE, s, c.gradients, &gradients, c.clip);
-    }
-
-    c.gradients = NULL; /* the loss and the last state alone, and that in place of hprev */
-    c.hlast = c.hprev;
-    CHECK_OK(TYPED(loss_door)(&c));
-    TYPED(check_loss)(HERE, *c.loss, loss);
-    TYPED(check_close)(HERE, "hlast", BH, c.hlast, hlast, INFINITY);
-    TYPED(check_subnormals)(HERE);
+    SITUATION("loss, T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
+    TYPED(check_loss_call)(HERE, c, false, loss, hlast, &gradients);
+    TYPED(check_loss_call)(HERE, c, false, loss, hlast, NULL);
+    c.clip = TYPED(small_clip)(s, &gradients);
+    TYPED(check_loss_call)(HERE, c, true, loss, hlast, &gradients); /* overwrites hprev, so the last one */
 }
 
 static void TYPED(forward_case)(const void *shape)
@@ -103,7 +112,7 @@ static void TYPED(forward_case)(const void *shape)
     double *hs = zeros(s->T * BH);
     naive_rnn_forward(s, &layer, c.inputs, TYPED(widened)(BH, c.h0), hs);
 
-    SITUATION("T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
+    SITUATION("forward, T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
     CHECK_OK(TYPED(forward_door)(&c));
     TYPED(check_close)(HERE, "hs", s->T * BH, c.hs, hs, INFINITY);
 }
@@ -118,7 +127,7 @@ static void TYPED(backward_case)(const void *shape)
     naive_rnn_backward(s, &layer, c.inputs, TYPED(widened)(BH, c.h0), TYPED(widened)(s->T * BH, c.hs),
                        TYPED(widened)(s->T * BH, c.dhs), &gradients, dh0);
 
-    SITUATION("T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
+    SITUATION("backward, T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
     CHECK_OK(TYPED(backward_door)(&c));
     TYPED(check_rnn_gradients)(HERE, s, c.gradients, &gradients, INFINITY);
     TYPED(check_close)(HERE, "dh0", BH, c.dh0, dh0, INFINITY);
@@ -162,6 +171,7 @@ static void TYPED(workspace_case)(const void *shape)
     uniform_numbers numbers = {.taken = 0};
     TYPED(loss_call) loss = TYPED(valid_loss_call)(s);
     TYPED(sample_call) sample = TYPED(valid_sample_call)(s, 5, &numbers);
+    TYPED(train_call) train = TYPED(valid_train_call)(s, 10 * (s->T + 1), 1);
     REAL *first = TYPED(blanks)(n), *now = TYPED(blanks)(n);
     size_t bytes;
     CHECK_OK(TYPED(fastrnn_workspace_size)(s, &bytes));
@@ -170,9 +180,10 @@ static void TYPED(workspace_case)(const void *shape)
         SITUATION("T=%zu B=%zu H=%zu V=%zu, workspace %zu bytes into a buffer", s->T, s->B, s->H, s->V, offset);
         const unsigned char filler = offset % 2 ? 0xff : 0x3f; /* NaN and ordinary numbers */
         memset(around, filler, bytes + 64);
-        sample.workspace = loss.workspace = around + offset;
+        sample.workspace = train.workspace = loss.workspace = around + offset;
         CHECK_OK(TYPED(loss_door)(&loss));
         CHECK_OK(TYPED(sample_door)(&sample));
+        CHECK_OK(TYPED(train_door)(&train));
         CHECK(filled_with(filler, around, around + offset), "written before the workspace");
         CHECK(filled_with(filler, around + offset + bytes, around + bytes + 64), "written past the workspace");
         TYPED(copy_gradients)(s, loss.gradients, offset == 0 ? first : now);

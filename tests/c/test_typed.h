@@ -52,5 +52,4 @@ static void TYPED(workspace_size_case)(const void *shape)
 #undef EXP_RANGE
 #undef PROBABILITY_ROUNDING
 #undef LONGEST
-#undef FROM_BITS_OF
 #undef OFFSET

@@ -123,7 +123,7 @@ static void TYPED(interrupted_case)(const void *shape)
 static void TYPED(failing_case)(const void *shape)
 {
     const fastrnn_shape *s = shape;
-    const size_t last_of_fourth = s->B * (6 * s->T + 3) / s->B + 4 * s->T; /* in the second stream */
+    const size_t second_stream = 6 * s->T + 3, last_of_fourth = second_stream + 4 * s->T;
     TYPED(train_call) three = TYPED(same_train_call)(s, 3), failing = TYPED(same_train_call)(s, 7);
     int64_t *text = (int64_t *)failing.training->text;
     CHECK_OK(TYPED(train_door)(&three));
@@ -137,6 +137,14 @@ static void TYPED(failing_case)(const void *shape)
         failing.iterations = 4; /* from now on it fails at once */
     }
     text[last_of_fourth] = kept;
+
+    SITUATION("train, the first character is outside");
+    failing.training->position = three.training->position = 0;
+    const int64_t first = text[0];
+    text[0] = (int64_t)s->V;
+    check_status(HERE, FASTRNN_ERROR_INDEX, TYPED(train_door)(&failing));
+    TYPED(check_same_point)(HERE, &failing, &three, false);
+    text[0] = first;
 
     SITUATION("train, hprev is NaN");
     failing.hprev[0] = three.hprev[0] = (REAL)NAN;
