@@ -1,7 +1,6 @@
 """The instruction set that the kernels use, chosen once, when fastrnn is imported."""
 
 import os
-import platform
 from typing import TypedDict
 
 from fastrnn import _core
@@ -30,7 +29,7 @@ def cpu_info() -> CPUInfo:
         "isa": isa,
         "available": _core.available_isas(),
         "forced": FORCED,
-        "machine": platform.machine(),
+        "machine": os.uname().machine,
     }
 
 

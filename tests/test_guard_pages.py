@@ -115,7 +115,7 @@ how, side, offset = sys.argv[2], sys.argv[3], int(sys.argv[4])
 array = np.arange(5.0)
 if how == "guarded":
     array = test["guarded"](array, side)
-elif how == "new_arrays_guarded":
+else:
     with test["new_arrays_guarded"](side):
         array = array.copy()
 print("alive", flush=True)
@@ -124,20 +124,20 @@ print("still alive")
 """
 
 
+@pytest.mark.parametrize("how", ["guarded", "new_arrays_guarded"])
 @pytest.mark.parametrize(
-    ("how", "side", "offset", "survives"),
-    [
-        ("unguarded", "end", 40, True),
-        *((how, *rest) for how in ("guarded", "new_arrays_guarded") for rest in [
-            ("end", 39, True), ("end", 40, False), ("start", 0, True), ("start", -1, False)]),
-    ],
-)  # fmt: skip
+    ("side", "offset", "survives"), [("end", 39, True), ("end", 40, False), ("start", 0, True), ("start", -1, False)]
+)
 def test_a_read_past_a_guarded_array_faults(how, side, offset, survives):
-    environment = os.environ | {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0:handle_sigbus=0"}
+    # Under the address sanitizer a fault would become a report of its own.
+    sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0:handle_sigbus=0"
     result = subprocess.run(
         [sys.executable, "-c", OVERSTEP, __file__, how, side, str(offset)],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        env=os.environ | {"ASAN_OPTIONS": sanitizer},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     if survives:
         assert (result.returncode, result.stdout) == (0, "alive\nstill alive\n"), result.stderr
     else:

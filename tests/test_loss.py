@@ -90,8 +90,9 @@ def test_every_shape_modulo_the_registers(isa, problem, H, V, T):
     assert_agrees(*problem(H, V, T))
 
 
-def test_a_long_sequence(isa, problem):
-    assert_agrees(*problem(12, 90, 1000))
+@pytest.mark.parametrize(("H", "V", "T"), [(12, 90, 1000), (300, 20, 300)])
+def test_a_long_sequence(isa, problem, H, V, T):
+    assert_agrees(*problem(H, V, T))
 
 
 @settings(max_examples=200)

@@ -71,6 +71,18 @@ def test_fifty_steps(isa, dtype, learning_rate):
     np.testing.assert_allclose(parameter, p, rtol=0, atol=100 * eps * (np.abs(p).max() + abs(learning_rate)))
 
 
+def test_a_step_over_a_memory_of_any_size(isa, dtype):
+    rng, info = np.random.default_rng(0), np.finfo(dtype)
+    memory = (10 ** rng.uniform(-12, np.log10(info.max) - 1, 5003)).astype(dtype)
+    gradient = (np.sqrt(memory) * rng.uniform(-1, 1, 5003)).astype(dtype)
+    parameter = np.zeros(5003, dtype)
+    p, g, m = (a.astype(np.longdouble) for a in (parameter, gradient, memory))
+    reference.adagrad(p, g, m, 0.25)
+    adagrad(parameter, gradient, memory, 0.25)
+    np.testing.assert_allclose(memory, m, rtol=2 * info.eps)
+    np.testing.assert_allclose(parameter, p, rtol=4 * info.eps)
+
+
 @pytest.mark.parametrize("size", [1e-12, 1e-8, 1e-4])
 def test_epsilon_is_inside_the_root(isa, dtype, size):
     parameter, gradient, memory = np.zeros(19, dtype), np.full(19, size, dtype), np.zeros(19, dtype)

@@ -40,7 +40,7 @@ static void TYPED(check_sample)(place at, const TYPED(sample_call) *c, uniform_n
 static void TYPED(sample_case)(const void *shape)
 {
     const fastrnn_shape *s = shape;
-    const double temperatures[] = {0.5, 1, 2, (double)LIMIT(MIN), (double)LIMIT(MAX)};
+    const double temperatures[] = {0.5, 1, 2, (double)LIMIT(TRUE_MIN), (double)LIMIT(MIN), (double)LIMIT(MAX)};
     for (size_t i = 0; i < COUNT(temperatures); i++) {
         const size_t mark = memory.in_use;
         random_state = 5 + i;

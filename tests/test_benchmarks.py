@@ -1,0 +1,298 @@
+"""The benchmarks: that all sides do the same work, and that figures follow from times as they should. How fast anything
+is plays no part here."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+if not (ROOT / "benchmarks" / "__main__.py").exists():
+    pytest.skip("benchmarks/ is not beside tests/: it is no part of the package", allow_module_level=True)
+sys.path.append(str(ROOT))
+
+from benchmarks import check, floor, goals, measure, problem, results, table  # noqa: E402
+from benchmarks.ceilings import Ceilings  # noqa: E402
+from benchmarks.contenders import FASTRNN, NUMPY, PEERS, batched, script  # noqa: E402
+from benchmarks.measure import Median, Slice  # noqa: E402
+from benchmarks.parent import Worker  # noqa: E402
+from benchmarks.problem import Problem  # noqa: E402
+from fastrnn import reference  # noqa: E402
+
+SMALL = Problem("float64", H=9, B=3, T=6, V=7, learning_rate=0.02, clip=0.1)  # a clip that many gradients reach
+LARGEST_ERROR = {"float64": 1e-12, "float32": 1e-4}
+
+
+def sides_and_tasks(contenders):
+    return [pytest.param(side, task, id=f"{side.name}-{task}") for side in contenders for task in side.tasks]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("side", "task"), sides_and_tasks([FASTRNN, *NUMPY]))
+def test_does_the_references_work(side, task, dtype):
+    small = replace(SMALL, dtype=dtype).of_dtype(side.dtype)
+    job = side.job(task, small)
+    assert check.error(job, task, small) <= (0 if task == "sample" else LARGEST_ERROR[small.dtype])
+
+
+@pytest.mark.parametrize("side", [pytest.param(peer, id=peer.name) for peer in PEERS])
+def test_peers_do_the_references_work(side):
+    if side.missing():
+        pytest.skip(f"not installed: {', '.join(side.missing())}")
+    with Worker(side, 0) as worker:
+        for task in side.tasks:
+            for dtype, largest in LARGEST_ERROR.items():
+                error, _ = worker.open(task, replace(SMALL, dtype=dtype))
+                assert error <= largest, (task, dtype)
+
+
+@pytest.mark.parametrize("module", [script, batched])
+def test_the_text_begins_anew(module):
+    short = problem.text(SMALL.V)[:31]
+    job = module.Training(SMALL)
+    job.text = short.tolist() if module is script else short
+    job.run(9)
+    trainer = reference.Trainer(
+        *problem.weights(SMALL), short, seq_length=SMALL.T, learning_rate=SMALL.learning_rate, clip=SMALL.clip
+    )
+    trainer.run(9)
+    assert trainer.position == job.p > 0
+    for mine, its in zip(job.outcome(), [*trainer.parameters, *trainer.memories, trainer.hprev], strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-10, atol=1e-12)
+
+
+def test_a_difference_is_noticed():
+    job = script.TASKS["lossFun"](SMALL)
+    honest = job.call
+
+    def dishonest():
+        loss, dWxh, *others = honest()
+        dWxh[0, 0] += 1e-3 * np.abs(dWxh).max()
+        return loss, dWxh, *others
+
+    job.call = dishonest
+    assert check.error(job, "lossFun", SMALL) == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_problem(monkeypatch):
+    text = problem.text(65)
+    assert sorted(set(text.tolist())) == list(range(65))
+    inputs, targets, states = problem.batch(SMALL)
+    assert inputs.shape == targets.shape == (6, 3)
+    assert states.shape == (3, 9)
+    assert (inputs[1:] == targets[:-1]).all()
+    monkeypatch.setattr(problem, "text", lambda V: np.array([0, 0, 1, 1, 2, 3, 0]))
+    assert problem.distinct(replace(SMALL, T=3)) == 2.5
+
+
+# ---- the floor ------------------------------------------------------------------------------------------------------
+
+TINY = Problem("float64", H=2, B=1, T=3, V=5)
+SLOW_LOADS = Ceilings("float64", fma=1000, load={1 << 14: 100})
+FAST_LOADS = Ceilings("float64", fma=1000, load={1 << 14: 1e9})
+
+
+def test_floor_of_training():
+    """H^2 = 4, H V = 10. With 2.5 characters 4 + 10 + 5 + 2 + 5 = 26 numbers are updated."""
+    parts = floor.train(TINY, distinct=2.5)
+    assert floor.footprints(parts) == (1 << 14,)
+    assert floor.seconds(parts, SLOW_LOADS) == pytest.approx(
+        {
+            "products": 3 * (4 + 3 * 10) / 1000,
+            "recurrence": 5 * 4 * 8 / 100,
+            "optimizer": 4 * 26 * 8 / 100,
+            "functions": 3 * 7 * 28 / 1000,
+        }
+    )
+    arithmetic = floor.seconds(parts, FAST_LOADS)
+    assert arithmetic["recurrence"] == pytest.approx(5 * 4 / 1000)
+    assert arithmetic["optimizer"] == pytest.approx(26 * 16 / 1000)
+
+
+def test_floor_of_the_other_tasks():
+    assert floor.seconds(floor.loss_fun(TINY), SLOW_LOADS)["gradients"] == pytest.approx((4 + 20 + 7) * 8 / 100)
+    assert sum(floor.seconds(floor.sample(TINY), SLOW_LOADS).values()) == pytest.approx(14 * 8 / 100 + 7 * 28 / 1000)
+    four = replace(TINY, B=4)
+    assert floor.seconds(floor.loss_fun(four), FAST_LOADS)["recurrence"] == pytest.approx(4 * 5 * 4 / 1000)
+    assert floor.multiply_adds(four) == 4 * (3 * (4 + 3 * 10) + 5 * 4)
+
+
+def test_a_footprint_is_that_of_the_matrix():
+    assert floor.footprints(floor.sample(Problem("float32", H=64))) == (64 * (64 + 65) * 4,)
+
+
+def test_ceilings_keep_the_best():
+    ceilings = Ceilings("float32")
+    ceilings.take_in(2, {64: 5})
+    ceilings.take_in(1, {64: 7, 128: 3})
+    assert (ceilings.fma, ceilings.load) == (2, {64: 7, 128: 3})
+
+
+# ---- statistics -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "rank"), [(2, 1), (5, 1), (6, 1), (8, 1), (9, 2), (10, 2), (15, 4), (20, 6), (25, 8), (50, 18), (100, 40)]
+)
+def test_rank_is_that_of_the_tables(n, rank):
+    assert measure.rank(n) == rank
+
+
+def test_median_and_its_interval():
+    assert measure.median([5, 1, 3]) == Median(3, 1, 5)
+    assert measure.median(list(range(20, 0, -1))) == Median(10.5, 6, 15)
+    assert measure.ratio([2, 6, 12], [1, 2, 3]) == Median(3, 2, 4)
+
+
+def test_turns_rotate_and_end():
+    order = []
+
+    def turn(name):
+        return lambda: float(order.append(name) or len(order))
+
+    found = measure.in_turn({name: turn(name) for name in "abc"}, rounds=4, budget=1e9)
+    assert "".join(order) == "abcbcacababc"
+    assert found == {"a": [1, 6, 8, 10], "b": [2, 4, 9, 11], "c": [3, 5, 7, 12]}
+    assert len(measure.in_turn({"a": turn("a")}, rounds=100, budget=0)["a"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("processor", "attempts", "kept"),
+    [
+        ([0.5, 0.9, 0.99, 0.8], 3, 0.99),  # the third was alone
+        ([0.5, 0.9, 0.7, 0.8], 4, 0.9),  # none was: the least disturbed
+        (repeat(1.0), 1, 1.0),
+    ],
+)
+def test_disturbed_slices_are_taken_again(monkeypatch, processor, attempts, kept):
+    taken, seconds = [], iter(processor)
+
+    def timed(run, times):
+        taken.append(times)
+        return Slice(1.0, next(seconds))
+
+    monkeypatch.setattr(measure, "timed", timed)
+    warm_ups = []
+    assert measure.quiet(warm_ups.append, 7, warm_up=2) == Slice(1.0, kept)
+    assert taken == [7] * attempts
+    assert warm_ups == [2] * attempts
+
+
+# ---- figures --------------------------------------------------------------------------------------------------------
+
+
+def row(**changes):
+    one = Median(1.0, 0.9, 1.1)
+    sides = [
+        results.Side("script", "float64", one, Median(14.5, 14, 15), 0.0),
+        results.Side("pytorch", "float64", one, Median(19, 18, 21), 0.0),
+        results.Side("jax", "float64", one, Median(0.5, 0.4, 0.6), 0.0),
+        results.Side("numba", "float64", one, Median(0.98, 0.95, 1.01), 0.0),
+    ]
+    least = results.Floor(one, {"products": 1.0}, 1.0, {"64": 1.0})
+    made = results.Row(
+        "train", "avx512", "float64", 100, 1, 25, 65, 25, one, 0.9, least, Median(1.4, 1.3, 1.5), None, 0.0, sides
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def run():
+    machine = {"isa": "avx512", "sample_length": 200}
+    ceilings = {"float64": {"fma": 1e9, "load": {"16384": 1e9, "1048576": 1e9}}}
+    batch = row(task="batch", dtype="float32", H=512, B=64, peak_share=Median(0.7, 0.6, 0.8), sides=[])
+    other = row(isa="avx2", times_floor=Median(1.25, 1.2, 1.3), sides=[])
+    return results.Results(machine, ["script", "pytorch", "jax", "numba"], {}, [row(), batch, other], ceilings)
+
+
+def test_goals(run):
+    verdicts = {goal.text: goal.verdict for goal in goals.goals(run)}
+    assert verdicts["train, float64, H = 100: times faster than the NumPy script"] == "holds"
+    assert verdicts["train, float64, H = 100: times the floor"] == "MISSED"
+    assert verdicts["train, float64, H = 100: times faster than the best peer (jax)"] == "MISSED"
+    assert verdicts["train, float64, H = 100: times faster than PyTorch"] == "MISSED"
+    assert verdicts["train, float64, H = 512: times the floor"] == "not measured"
+    assert verdicts["batch, float32, B = 64, H = 512: share of the multiply-add peak"] == "holds"
+    assert verdicts["train, float64, H = 100, avx2: share of what its own ceilings allow"] == "holds"
+    assert list(goals.lines(run))[-1] == f"3 of {len(verdicts)} goals hold"
+
+
+def test_says_where_fastrnn_is_slower(run):
+    jax, numba = table.slower(run)
+    assert "jax" in jax
+    assert "0.50 ±0.10" in jax
+    assert "uncertainty" not in jax
+    assert numba.endswith("within the uncertainty")
+    assert list(table.slower(replace(run, rows=[]))) == ["nowhere in this run"]
+
+
+def test_figures_survive_the_file(run, tmp_path):
+    run.write(str(tmp_path / "figures.json"))
+    assert results.read(str(tmp_path / "figures.json")) == run
+
+
+def test_picture(run, tmp_path):
+    pytest.importorskip("matplotlib", exc_type=ImportError)
+    from benchmarks import plot
+
+    run.rows.append(row(H=32))
+    plot.draw(run, str(tmp_path / "figure.svg"))
+    assert "</svg>" in (tmp_path / "figure.svg").read_text()
+    with pytest.raises(ValueError, match=r"^no training was measured"):
+        plot.draw(replace(run, rows=[]), str(tmp_path / "none.svg"))
+
+
+def test_labels_move_apart_and_keep_their_order():
+    pytest.importorskip("matplotlib", exc_type=ImportError)
+    from benchmarks import plot
+
+    moved = plot.apart({"a": 1.0, "b": 1.05, "c": 3.0}, least=0.2)
+    assert moved["b"] - moved["a"] == pytest.approx(0.2)
+    assert moved["c"] == 3.0
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_quick_run(tmp_path):
+    file = tmp_path / "figures.json"
+    done = command("--quick", "--hidden-size", "8", "--batch", "2x8", "--rounds", "2", "--goals", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    for section in ("task  ", "Microseconds of every side", "Where fastrnn is slower", "Goals", "jax        absent"):
+        assert f"\n{section}" in done.stdout
+    figures = json.loads(file.read_text())
+    assert set(figures) == {"machine", "contenders", "absent", "rows", "ceilings"}
+    assert figures["contenders"] == ["script", "reference", "batched"]
+    assert set(figures["ceilings"]) == {"float64", "float32"}
+    tasks = [(row["task"], row["dtype"]) for row in figures["rows"]]
+    for task in ("train", "lossFun", "sample"):
+        assert {(task, "float64"), (task, "float32")} <= set(tasks)
+    assert ("batch", "float32") in tasks
+    for row in figures["rows"]:
+        assert row["seconds"]["low"] <= row["seconds"]["value"] <= row["seconds"]["high"]
+        assert row["floor"]["seconds"]["value"] > 0
+        assert row["error"] < LARGEST_ERROR[row["dtype"]]
+        assert all(side["ratio"]["value"] > 0 for side in row["sides"])
+
+    again = command("--from", str(file), "--goals")
+    assert again.returncode == 0, again.stderr
+    first_row = done.stdout.index("\ntask  ")
+    assert again.stdout[again.stdout.index("\ntask  ") :].split("\n")[0] == done.stdout[first_row:].split("\n")[0]
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "1"], ["--hidden-size", "0"], ["--json", "/no/such/folder/file"]])
+def test_wrong_arguments_are_refused(arguments):
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "error: " in done.stderr
