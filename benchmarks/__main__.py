@@ -1,67 +1,123 @@
-"""`python -m benchmarks`: the table of fastrnn against its NumPy reference."""
+"""`python -m benchmarks`: fastrnn against NumPy, other libraries, and what the processor can do."""
 
 import argparse
-import dataclasses
-import json
-import os
+import importlib.metadata
+import platform
 import sys
-
-import numpy as np
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import fastrnn
-from benchmarks import bench_char_rnn
+from benchmarks import goals, results, run, table
+from benchmarks.contenders import NUMPY, PEERS
+from benchmarks.problem import SAMPLE_LENGTH, Problem
 
-LEGEND = """\
-train:  one iteration, lossFun and Adagrad, batch 1, T = 25, V = 65.  sample: 200 characters.  One thread, pinned.
-ratio:  the reference's time over fastrnn's, both of this dtype; median of the pairs, and their quartiles.
-error:  train, the largest difference from the reference in float64, relative to each array's largest element;
-        sample, characters that differ from the reference's (same seed, same dtype).
-"""
+QUICK: dict[str, Any] = {"hidden_sizes": (32, 100), "batches": ((8, 32),), "rounds": 3, "slice": 0.003, "peers": []}
 
 
-def pin() -> str:
-    """Keeps this process on one processor where the system can; says which."""
-    if not hasattr(os, "sched_setaffinity"):
-        return "not pinned"
-    cpu = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpu})
-    return f"pinned to processor {cpu}"
+def two_numbers(text: str) -> tuple[int, int]:
+    B, H = text.split("x")
+    return int(B), int(H)
 
 
-def line(row: bench_char_rnn.Row) -> str:
-    pair = row.pair
-    ratio = f"{pair.ratio:6.1f} ({pair.ratio_low:5.1f} to {pair.ratio_high:5.1f})"
-    times = f"{pair.a * 1e6:10.1f} {pair.b * 1e6:11.1f}  {row.characters / pair.a:12,.0f}"
-    return f"{row.task:7} {row.dtype:8} {row.hidden_size:5}  {ratio}  {times}  {row.error:>9}"
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    peers = [peer.name for peer in PEERS]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=f"{__doc__} benchmarks/README.md says how to read what it prints."
+    )
+    parser.add_argument("--hidden-size", dest="hidden_sizes", type=int, nargs="+", metavar="H")
+    parser.add_argument("--dtype", dest="dtypes", nargs="+", choices=run.DTYPES)
+    parser.add_argument("--task", dest="tasks", nargs="+", choices=run.TASKS)
+    parser.add_argument("--batch", dest="batches", type=two_numbers, nargs="+", metavar="BxH", help="such as 64x512")
+    parser.add_argument("--peers", nargs="*", choices=peers, help="none without a name (default: all that are there)")
+    parser.add_argument("--rounds", type=int, help=f"slices of each side a row (default: {run.Plan.rounds})")
+    parser.add_argument("--quick", action="store_true", help="NumPy only, few sizes and rounds: a look, not a measure")
+    parser.add_argument("--goals", action="store_true", help="hold the figures against the project's goals")
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
+    parser.add_argument("--plot", metavar="FILE", help="draw time over H into this file, such as a .svg or a .png")
+    parser.add_argument("--from", dest="source", metavar="FILE", help="measure nothing, show an earlier --json FILE")
+    args = parser.parse_args(arguments)
+    if args.rounds is not None and args.rounds < 2:
+        parser.error("--rounds must be at least 2")
+    sizes = [*(args.hidden_sizes or []), *(number for batch in args.batches or [] for number in batch)]
+    if min(sizes, default=1) < 1:
+        parser.error("sizes must be at least 1")
+    for path in (args.json, args.plot):
+        if path and not Path(path).parent.is_dir():
+            parser.error(f"there is no folder {Path(path).parent}")
+    return args
+
+
+def chosen(args: argparse.Namespace) -> tuple[run.Plan, dict[str, str]]:
+    """The plan, and which peers are absent and why."""
+    options = {name: getattr(args, name) for name in ("hidden_sizes", "dtypes", "tasks", "batches", "rounds", "peers")}
+    options = (QUICK if args.quick else {}) | {name: value for name, value in options.items() if value is not None}
+    names = options.pop("peers", [peer.name for peer in PEERS])
+    absent = {}
+    for peer in PEERS:
+        if peer.name not in names:
+            absent[peer.name] = "not asked for"
+        elif peer.missing():
+            absent[peer.name] = f"not installed: pip install {' '.join(peer.needs)}"
+    return run.Plan((*NUMPY, *(peer for peer in PEERS if peer.name not in absent)), **options), absent
+
+
+def processor() -> str:
+    """Its name, where the system says it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def measure(plan: run.Plan, absent: dict[str, str]) -> results.Results:
+    """The run, its rows printed as they come."""
+    libraries = ["numpy", *(name for contender in plan.contenders for name in contender.needs)]
+    machine: dict[str, Any] = {
+        "processor": processor(),
+        "isa": fastrnn.cpu_info()["isa"],
+        "fastrnn": fastrnn.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in libraries},
+        "T": Problem.T,
+        "V": Problem.V,
+        "sample_length": SAMPLE_LENGTH,
+        "rounds": plan.rounds,
+    }
+    found = results.Results(machine, [contender.name for contender in plan.contenders], absent)
+    print(*table.head(found), sep="\n", flush=True)
+    with run.Run(plan) as measuring:
+        for row in measuring.rows():
+            found.rows.append(row)
+            print(table.line(row, found), flush=True)
+        found.ceilings = {
+            dtype: {"fma": ceilings.fma, "load": {str(size): rate for size, rate in ceilings.load.items()}}
+            for dtype, ceilings in measuring.ceilings.items()
+        }
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--hidden-size", type=int, nargs="+", default=bench_char_rnn.HIDDEN_SIZES)
-    parser.add_argument("--dtype", nargs="+", choices=bench_char_rnn.DTYPES, default=bench_char_rnn.DTYPES)
-    parser.add_argument("--rounds", type=int, default=31, help="pairs a row (default: 31)")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
-    args = parser.parse_args()
-    if args.rounds < 2 or min(args.hidden_size) < 1:
-        parser.error("--rounds must be at least 2, --hidden-size at least 1")
-
-    machine = {
-        "fastrnn": fastrnn.__version__,
-        "numpy": np.__version__,
-        "python": sys.version.split()[0],
-        **fastrnn.cpu_info(),
-        "affinity": pin(),
-    }
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    print(LEGEND)
-    print("task    dtype        H   ratio     (quartiles)    fastrnn us  NumPy us   characters/s      error")
-    table = []
-    for row in bench_char_rnn.rows(tuple(args.hidden_size), tuple(args.dtype), args.rounds):
-        print(line(row), flush=True)
-        table.append(dataclasses.asdict(row))
+    args = parse()
+    if args.plot:
+        try:
+            from benchmarks import plot
+        except ModuleNotFoundError as error:
+            sys.exit(f"--plot needs {error.name}: pip install matplotlib")
+    if args.source:
+        found = results.read(args.source)
+        print(*table.head(found), *(table.line(row, found) for row in found.rows), sep="\n")
+    else:
+        found = measure(*chosen(args))
+    print(*table.tail(found), sep="\n")
+    if args.goals:
+        print("", "Goals", *goals.lines(found), sep="\n")
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "rows": table}, file, indent=1)
+        found.write(args.json)
+    if args.plot:
+        plot.draw(found, args.plot)
 
 
 if __name__ == "__main__":

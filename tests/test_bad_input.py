@@ -453,6 +453,14 @@ def test_a_temperature_out_of_range(bound, temperature):
         bound.sample(bound.hprev, 0, 3, temperature)
 
 
+@pytest.mark.parametrize("temperature", [1e-50, 1e50])
+def test_a_temperature_that_only_float64_can_hold(arrays, temperature):
+    Bound(arrays).sample(np.zeros((H, 1)), 0, 3, temperature)
+    bound = Bound({name: array.astype(np.float32) for name, array in arrays.items()})
+    with bound.refused(ValueError, f"temperature must be positive and finite, not {temperature}"):
+        bound.sample(bound.hprev, 0, 3, temperature)
+
+
 @pytest.mark.parametrize("temperature", ["1", None, 1j], ids=repr)
 def test_a_temperature_that_is_no_number(bound, temperature):
     with bound.refused(TypeError, f"temperature must be a real number, not {type(temperature).__name__}"):

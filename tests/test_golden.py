@@ -130,7 +130,7 @@ def script(bind, text, iterations):
 
 
 def test_scripts_over_either_bind_and_the_programs_print_the_same(tmp_path):
-    text = default_text()[:15_000]  # wraps after 600 iterations
+    text = default_text()[: 25 * 600 + 1]  # after 599 sequences exactly T + 1 characters are left: the script wraps
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     iterations = 1001
     printed = script(min_char_rnn.bind, text, iterations)

@@ -325,6 +325,9 @@ def test_the_reference_refuses_in_its_own_name(run):
     assert_fails(run("reference", "--seq-length", 0), 2, f"{prog}: {complaint}; see {prog} --help")
 
 
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="the address sanitizer ends what asks for too much memory"
+)
 def test_a_network_too_large_for_memory(run, tmp_path):
     (tmp_path / "a.txt").write_text("a" * 26)  # one character: Wxh fits, Whh is far beyond any address space
     result = run("min_char_rnn", "a.txt", "--hidden-size", 2**24 - 1)

@@ -21,7 +21,7 @@ static size_t ceiling_fma(size_t rounds, real *result)
     return rounds * CHAINS * VEC_LANES;
 }
 
-/* Reads the n numbers of x `rounds` times, in whole groups of 8 registers: returns how many were read. */
+/* Reads the n numbers of x `rounds` times, to and fro, in whole groups of 8 registers: returns how many were read. */
 static size_t ceiling_load(size_t rounds, size_t n, const real *x, real *result)
 {
     enum { CHAINS = 8 };
@@ -31,7 +31,8 @@ static size_t ceiling_load(size_t rounds, size_t n, const real *x, real *result)
     }
     const size_t group = CHAINS * VEC_LANES, whole = n / group * group;
     for (size_t i = 0; i < rounds; i++) {
-        for (size_t j = 0; j < whole; j += group) {
+        for (size_t k = 0; k < whole; k += group) {
+            const size_t j = i % 2 ? whole - group - k : k;
             UNROLL for (size_t c = 0; c < CHAINS; c++) {
                 sums[c] = vec_add(sums[c], vec_load(x + j + c * VEC_LANES));
             }

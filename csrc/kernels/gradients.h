@@ -15,20 +15,29 @@ typedef struct {
     real *parameter, *memory, *transposed;
 } weight_target;
 
-/* Adagrad for rows i0 ... i0 + n - 1 of a packed matrix. */
-static void update_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows,
-                        size_t row)
+/* Rows i0 ... i0 + n - 1 of the gradient, packed, go through Adagrad into the parameter. Within a panel the rows follow
+ * each other, in the gradient as in the parameter and the memory. */
+static void update_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
     const partition panels = panels_of(weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
-        for (size_t i = 0; i < n; i++) {
-            const size_t at = weight->M * c.first + (i0 + i) * c.width;
-            adagrad(c.width, use->learning_rate, use->limit, rows + i * row + c.first, weight->memory + at,
-                    weight->parameter + at);
-        }
+        const size_t at = weight->M * c.first + i0 * c.width;
+        adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
+                weight->parameter + at);
     }
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
+}
+
+/* The same rows, clipped, go to the caller. */
+static void return_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
+{
+    const partition panels = panels_of(weight->N);
+    for (size_t p = 0; p < panels.parts; p++) {
+        const panel c = panel_at(&panels, weight->N, p);
+        copy_clipped(n, c.filled, rows + n * c.first, c.width, use->limit,
+                     weight->gradient + i0 * weight->N + c.first, weight->N);
+    }
 }
 
 /* The gradient A B of a weight matrix, some rows at a time. */
@@ -39,11 +48,11 @@ static void weight_gradient(const workspace_layout *w, const gradient_use *use, 
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
-        product(n, rows, B, w->some_rows, w->h, false);
+        product(n, rows, B, w->some_rows, 0, false);
         if (use->update) {
-            update_rows(use, weight, i0, n, w->some_rows, w->h);
+            update_rows(use, weight, i0, n, w->some_rows);
         } else {
-            copy_clipped(n, weight->N, w->some_rows, w->h, use->limit, weight->gradient + i0 * weight->N);
+            return_rows(use, weight, i0, n, w->some_rows);
         }
     }
 }
@@ -56,6 +65,6 @@ static void bias_gradient(const workspace_layout *w, const gradient_use *use, si
     if (use->update) {
         adagrad(N, use->learning_rate, use->limit, w->dbias, memory, parameter);
     } else {
-        copy_clipped(1, N, w->dbias, row, use->limit, gradient);
+        copy_clipped(1, N, w->dbias, row, use->limit, gradient, N);
     }
 }

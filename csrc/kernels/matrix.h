@@ -34,12 +34,13 @@ static void copy_from_padded(size_t rows, size_t columns, const real *src, size_
     }
 }
 
-/* dst = src with every element clipped to [-limit, limit], padded rows to dense (rows, columns). */
-static void copy_clipped(size_t rows, size_t columns, const real *src, size_t src_row, real limit, real *dst)
+/* dst = src with every element clipped to [-limit, limit]; src is padded to whole registers, dst is not. */
+static void copy_clipped(size_t rows, size_t columns, const real *src, size_t src_row, real limit, real *dst,
+                         size_t dst_row)
 {
     for (size_t i = 0; i < rows; i++) {
         const real *from = src + i * src_row;
-        real *to = dst + i * columns;
+        real *to = dst + i * dst_row;
         for (size_t j = 0; j < columns; j += VEC_LANES) {
             vec clipped = vec_clamp(vec_load(from + j), -limit, limit);
             if (j + VEC_LANES <= columns) {

@@ -219,7 +219,7 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
     }
 }
 
-/* C (M, N), rows C_row apart and padded to whole registers, = or += A (M, K) B (K, N). */
+/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
 static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
 {
     const partition panels = cut(vecs_in(B.N), PANEL_VECS);
@@ -231,8 +231,8 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
                                 .B = B.row ? B.data + column : B.data + B.K * column,
                                 .B_row = B.row ? B.row : width * VEC_LANES,
                                 .K = B.K,
-                                .C = C + column,
-                                .C_row = C_row,
+                                .C = C_row ? C + column : C + M * column,
+                                .C_row = C_row ? C_row : width * VEC_LANES,
                                 .accumulate = accumulate};
         if (M == 1) {
             tile_1_row(width, &call);

@@ -8,7 +8,7 @@
  *     bh (h), by (v)
  *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
  *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
- *                                                  some_rows  (rows_at_once, h)  of dWhh or of dWhy
+ *                                                  some_rows  (rows_at_once, h)  of dWhh or dWhy, packed
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *

@@ -209,31 +209,46 @@ static void TYPED(clip_case)(const void *parameter)
 
 /* ---- adagrad --------------------------------------------------------------------------------------------------- */
 
-/* Gradients of many sizes, on both sides of the square root of epsilon; 0 with an empty memory among them. */
+/* Gradients of many sizes, on both sides of the square root of epsilon. Then what NumPy has an answer to as well: 0 with
+ * an empty memory, infinity, NaN, a memory that is no sum of squares. */
 static TYPED(adagrad_call) TYPED(some_updates)(void)
 {
+    const double specials[][3] = {
+        /* gradient, memory, parameter */
+        {0, 0, 1},   {0, 1, 1},        {LIMIT(MAX) / 2, 1, 1}, {INFINITY, 1, 1}, {NAN, 1, 1},
+        {1, NAN, 1}, {1, INFINITY, 1}, {1, -4, 1},             {1, 1, NAN},      {1, 1, INFINITY},
+    };
     TYPED(adagrad_call) c = TYPED(valid_adagrad_call)(LONGEST);
     for (size_t i = 0; i < LONGEST; i++) {
         c.gradient[i] = (REAL)ldexp((double)c.gradient[i], -(int)random_below(25));
         c.memory[i] = i % 3 == 0 ? 0 : (REAL)ldexp((double)c.memory[i], -(int)random_below(30));
     }
-    c.gradient[0] = c.gradient[1] = 0;
-    c.gradient[2] = LIMIT(MAX) / 2; /* its square is infinite, so the step is 0 */
+    for (size_t i = 0; i < COUNT(specials); i++) {
+        c.gradient[4 * i] = (REAL)specials[i][0];
+        c.memory[4 * i] = (REAL)specials[i][1];
+        c.parameter[4 * i] = (REAL)specials[i][2];
+    }
     return c;
+}
+
+/* The same to within so many EPSILON of `size`; the same infinity; NaN both. */
+static bool TYPED(is_near)(REAL actual, double expected, double size)
+{
+    return (isnan(actual) && isnan(expected)) || (double)actual == expected ||
+           fabs((double)actual - expected) <= 4 * (double)LIMIT(EPSILON) * size;
 }
 
 static void TYPED(check_update)(place at, double rate, REAL gradient, REAL memory_before, REAL before,
                                 REAL memory_after, REAL after)
 {
-    const double g = (double)gradient, sum = g * g + (double)memory_before, step = rate * g / sqrt(sum + 1e-8);
-    const double tolerance = 4 * (double)LIMIT(EPSILON);
-    const bool overflows = sum > (double)LIMIT(MAX);
-    check_at(at,
-             overflows ? isinf(memory_after) : fabs((double)memory_after - sum) <= tolerance * sum + LIMIT(TRUE_MIN),
-             "memory %g with gradient %g became %.17g, not %.17g", (double)memory_before, g, (double)memory_after, sum);
-    const double expected = (double)before - (overflows ? 0 : step);
-    check_at(at, fabs((double)after - expected) <= tolerance * (fabs((double)before) + (overflows ? 0 : fabs(step))),
-             "parameter %g with gradient %g became %.17g, not %.17g", (double)before, g, (double)after, expected);
+    const double g = (double)gradient, wide_sum = g * g + (double)memory_before;
+    const double sum = wide_sum > (double)LIMIT(MAX) ? INFINITY : wide_sum;
+    check_at(at, TYPED(is_near)(memory_after, sum, fabs(sum)), "memory %g with gradient %g became %.17g, not %.17g",
+             (double)memory_before, g, (double)memory_after, sum);
+    const double step = rate * g / sqrt(sum + 1e-8), expected = (double)before - step;
+    check_at(at, TYPED(is_near)(after, expected, fabs((double)before) + fabs(step)),
+             "parameter %g with memory %g and gradient %g became %.17g, not %.17g", (double)before,
+             (double)memory_before, g, (double)after, expected);
 }
 
 static void TYPED(adagrad_case)(const void *nothing)

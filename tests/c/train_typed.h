@@ -181,6 +181,10 @@ static void TYPED(wrap_case)(const void *shape)
 static void TYPED(test_train)(void)
 {
     run_over_short_shapes(TYPED(train_case));
+    const fastrnn_shape long_sums[] = {{40, 7, 64, 20}, {40, 25, 5, 6}}; /* taken in blocks, as in known_shape */
+    for (size_t i = 0; i < COUNT(long_sums); i += run.quick ? QUICK_STEP : 1) {
+        run_case_guarded(TYPED(train_case), &long_sums[i]);
+    }
     const fastrnn_shape shapes[] = {{2, 2, 7, 5}, {5, 3, 33, 20}, {1, 2, 100, 66}, {4, 2, 1, 1}};
     for (size_t i = 0; i < COUNT(shapes); i++) {
         run_case_guarded(TYPED(interrupted_case), &shapes[i]);

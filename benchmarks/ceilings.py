@@ -1,0 +1,113 @@
+"""What this processor can do at most, by the instruction set that fastrnn uses: multiply-adds, and bytes loaded.
+
+A ceiling is a maximum, so the best of several short probes counts. They are taken again in every round of the work that
+is held against them, because the clock's frequency drifts.
+"""
+
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from benchmarks.problem import Array
+from fastrnn import _core
+
+SLICE = 0.0005  # seconds that a probe takes, about
+REPEATS = 3  # of which the best counts
+FOOTPRINTS = tuple(1 << power for power in range(14, 27))  # 16 KB to 64 MB, for the table
+ALTERNATED_FROM = 1 << 20  # bytes; below this all processors' second-level caches read either way at one speed
+CHUNK = 1 << 17  # bytes; what one call reads of a buffer that is read to and fro
+
+
+def aligned(size: int, dtype: str) -> Array:
+    """An array of so many bytes, from a cache line on."""
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    array: Array = memory[start : start + size].view(dtype)
+    array[:] = 1
+    return array
+
+
+def multiply_adds(dtype: str) -> float:
+    """Numbers multiplied and added in a second, once."""
+    rounds = 4000
+    start = time.perf_counter()
+    done = _core.ceiling_fma(dtype, rounds)
+    return done / (time.perf_counter() - start)
+
+
+class Reader:
+    """Loads one buffer from beginning to end, over and over.
+
+    Where it is larger than a cache, going to and fro is faster than always beginning at the front, for what was read
+    last is still there. That is done in pieces, and what the calls themselves take is measured and taken off.
+    """
+
+    def __init__(self, size: int, dtype: str) -> None:
+        self.buffer = aligned(size, dtype)
+        pieces = np.array_split(self.buffer, max(1, size // CHUNK))
+        line = 64 // self.buffer.itemsize
+        starts = [round(sum(map(len, pieces[:i])) / line) * line for i in range(len(pieces))]
+        self.pieces = [self.buffer[a:b] for a, b in pairwise([*starts, len(self.buffer)])]
+        self.nothing = [self.buffer[:1]] * len(self.pieces)  # too short for a single round of loads
+        self.passes = 1
+        for _ in range(4):
+            self.forward()  # each time nearer to a slice
+
+    def forward(self) -> float:
+        """Bytes a second."""
+        start = time.perf_counter()
+        done = _core.ceiling_load(self.buffer, self.passes)
+        taken = time.perf_counter() - start
+        self.passes = max(1, round(self.passes * SLICE / taken))
+        return done * self.buffer.itemsize / taken
+
+    def sweep(self, pieces: list[Array]) -> tuple[int, float]:
+        """Numbers read, and seconds."""
+        start = time.perf_counter()
+        done = sum(_core.ceiling_load(piece, 1) for piece in pieces)
+        return done, time.perf_counter() - start
+
+    def alternated(self) -> float:
+        """Bytes a second, the pieces first to last and then last to first."""
+        done = taken = 0.0
+        calls = min(self.sweep(self.nothing)[1] for _ in range(5))
+        while taken < SLICE:
+            for pieces in (self.pieces, self.pieces[::-1]):
+                numbers, seconds = self.sweep(pieces)
+                done, taken = done + numbers, taken + max(seconds - calls, 0)
+        return done * self.buffer.itemsize / taken
+
+    def best(self) -> float:
+        self.forward()  # brings the buffer as near as it gets
+        ways = [self.forward] if self.buffer.nbytes < ALTERNATED_FROM else [self.forward, self.alternated]
+        return max(way() for way in ways for _ in range(REPEATS))
+
+
+@dataclass
+class Ceilings:
+    """The best found so far, of one dtype: multiply-adds a second, and bytes loaded a second by footprint."""
+
+    dtype: str
+    fma: float = 0.0
+    load: dict[int, float] = field(default_factory=dict)
+
+    def take_in(self, fma: float, load: dict[int, float]) -> None:
+        self.fma = max(self.fma, fma)
+        for footprint, rate in load.items():
+            self.load[footprint] = max(self.load.get(footprint, 0.0), rate)
+
+
+class Prober:
+    """Probes of one dtype at some footprints, again and again."""
+
+    def __init__(self, dtype: str, footprints: tuple[int, ...]) -> None:
+        self.dtype = dtype
+        self.readers = {footprint: Reader(footprint, dtype) for footprint in footprints}
+
+    def probe(self) -> tuple[float, dict[int, float]]:
+        """Multiply-adds, and bytes loaded by footprint, both a second."""
+        multiply_adds(self.dtype)  # the first may find the processor at a lower clock
+        fma = max(multiply_adds(self.dtype) for _ in range(REPEATS))
+        return fma, {footprint: reader.best() for footprint, reader in self.readers.items()}

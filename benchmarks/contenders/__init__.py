@@ -1,0 +1,95 @@
+"""Who is compared: each contender is one module here, which names the tasks it can do in TASKS.
+
+A contender runs in a process of its own (benchmarks/worker.py), so that each may want another version, number of
+threads or memory allocator, and only what it needs is imported there.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.contenders.job import Job
+from benchmarks.problem import Problem
+
+ALL = ("train", "lossFun", "sample", "batch")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`module` within this package has TASKS, what makes a job of each of `tasks`. `needs`: the libraries that it
+    imports, by the names to install them by too. `dtype`: the only one it computes in."""
+
+    name: str
+    module: str
+    about: str
+    tasks: tuple[str, ...] = ALL
+    needs: tuple[str, ...] = ()
+    dtype: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def missing(self) -> list[str]:
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+    def job(self, task: str, problem: Problem) -> Job:
+        job: Job = importlib.import_module(f"benchmarks.contenders.{self.module}").TASKS[task](problem)
+        return job
+
+
+FASTRNN = Contender("fastrnn", "native", "fastrnn's kernels")
+NUMPY = (
+    Contender(
+        "script",
+        "script",
+        "the min-char-rnn algorithm in NumPy: one-hot vectors, np.dot for each step; always in float64",
+        tasks=("train", "lossFun", "sample"),
+        dtype="float64",
+    ),
+    Contender(
+        "reference",
+        "reference",
+        "fastrnn.reference, in NumPy: the same with columns of Wxh instead of one-hot vectors",
+        tasks=("train", "lossFun", "sample"),
+    ),
+    Contender(
+        "batched",
+        "batched",
+        "NumPy rewritten: one matrix product per sequence wherever the algorithm allows it",
+        tasks=("train", "lossFun", "batch"),
+    ),
+)
+PEERS = (
+    Contender(
+        "pytorch",
+        "pytorch",
+        "PyTorch: nn.RNN on one-hot vectors, nn.Linear, cross_entropy, autograd",
+        tasks=("train", "batch"),
+        needs=("torch",),
+    ),
+    Contender(
+        "jax",
+        "jax_scan",
+        "JAX: 20 iterations in one jit by lax.scan, time steps unrolled, backward pass by hand",
+        tasks=("train", "batch"),
+        needs=("jax",),
+    ),
+    Contender(
+        "numba",
+        "numba_dot",
+        "numba: all iterations in one compiled call, np.dot for the products, otherwise as batched",
+        tasks=("train",),
+        needs=("numba", "scipy"),
+    ),
+)
+
+
+def of_isa(isa: str) -> Contender:
+    """fastrnn by another instruction set."""
+    return Contender(f"fastrnn {isa}", "native", f"fastrnn by {isa}", environment={"FASTRNN_ISA": isa})
+
+
+def named(name: str) -> Contender:
+    for contender in (FASTRNN, *NUMPY, *PEERS):
+        if contender.name == name:
+            return contender
+    return of_isa(name.removeprefix("fastrnn "))

@@ -1,0 +1,104 @@
+"""The project's own targets, held against a run's figures. Ratios are goals, microseconds are not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.contenders import PEERS
+from benchmarks.measure import Median
+from benchmarks.results import Results
+from benchmarks.table import with_interval
+
+TIMES_THE_SCRIPT: dict[str, dict[int, float]] = {
+    "float64": {32: 45, 64: 25, 100: 14, 128: 13, 256: 9.5, 512: 10, 1024: 4.2},
+    "float32": {32: 80, 64: 50, 100: 34, 128: 26, 256: 22, 512: 25, 1024: 7},
+}
+TIMES_THE_FLOOR = {32: 1.6, 64: 1.3, 100: 1.3, 128: 1.3, 256: 1.3, 512: 1.3, 1024: 1.3}
+TIMES_THE_BEST_PEER = {"float64": 2.3, "float32": 3.2}  # at H = 100, as the next ones
+TIMES_PYTORCH = {"float64": 20, "float32": 40}
+TIMES_THE_SCRIPTS_LOSS_FUN = {"float64": 12, "float32": 20}
+TIMES_NUMPYS_SAMPLING = {("float64", 100): 14, ("float32", 100): 25, ("float32", 512): 8}
+SHARE_OF_PEAK = {(64, 512): 0.65}  # B, H
+TIMES_PYTORCHS_BATCH = {(64, 512): 1.6, (32, 128): 1.6}
+SHARE_OF_FLOOR = {"avx2": 0.75}  # at H = 100
+
+
+@dataclass(frozen=True)
+class Goal:
+    text: str
+    wanted: float
+    figure: Median | None  # None: not measured in this run
+    most: bool = False  # whether `wanted` is the most that may be, not the least
+
+    @property
+    def verdict(self) -> str:
+        if self.figure is None:
+            return "not measured"
+        found = self.figure.value
+        return "holds" if (found <= self.wanted if self.most else found >= self.wanted) else "MISSED"
+
+
+def ratio(results: Results, side: str, task: str, dtype: str, H: int, B: int = 1) -> Median | None:
+    row = results.find(task, dtype, H, B)
+    found = row.side(side) if row else None
+    return found.ratio if found else None
+
+
+def inverse(m: Median) -> Median:
+    return Median(1 / m.value, 1 / m.high, 1 / m.low)
+
+
+def best_peer(results: Results, dtype: str) -> tuple[str, Median | None]:
+    """The fastest peer at H = 100, and how many times faster fastrnn is."""
+    row = results.find("train", dtype, 100)
+    peers = {peer.name for peer in PEERS}
+    sides = [side for side in row.sides if side.name in peers] if row else []
+    if not sides:
+        return "no peer", None
+    best = min(sides, key=lambda side: side.ratio.value)
+    return best.name, best.ratio
+
+
+def goals(results: Results) -> Iterator[Goal]:
+    for dtype, wanted in TIMES_THE_SCRIPT.items():
+        for H, times in wanted.items():
+            figure = ratio(results, "script", "train", dtype, H)
+            yield Goal(f"train, {dtype}, H = {H}: times faster than the NumPy script", times, figure)
+    for dtype in TIMES_THE_SCRIPT:
+        for H, times in TIMES_THE_FLOOR.items():
+            row = results.find("train", dtype, H)
+            figure = row.times_floor if row else None
+            yield Goal(f"train, {dtype}, H = {H}: times the floor", times, figure, most=True)
+    for dtype, times in TIMES_THE_BEST_PEER.items():
+        name, figure = best_peer(results, dtype)
+        yield Goal(f"train, {dtype}, H = 100: times faster than the best peer ({name})", times, figure)
+    for dtype, times in TIMES_PYTORCH.items():
+        figure = ratio(results, "pytorch", "train", dtype, 100)
+        yield Goal(f"train, {dtype}, H = 100: times faster than PyTorch", times, figure)
+    for dtype, times in TIMES_THE_SCRIPTS_LOSS_FUN.items():
+        figure = ratio(results, "script", "lossFun", dtype, 100)
+        yield Goal(f"lossFun, {dtype}, H = 100: times faster than the NumPy script's", times, figure)
+    for (dtype, H), times in TIMES_NUMPYS_SAMPLING.items():
+        figure = ratio(results, "script", "sample", dtype, H)
+        yield Goal(f"sample, {dtype}, H = {H}: times faster than the NumPy script's", times, figure)
+    for (B, H), share in SHARE_OF_PEAK.items():
+        row = results.find("batch", "float32", H, B)
+        figure = row.peak_share if row else None
+        yield Goal(f"batch, float32, B = {B}, H = {H}: share of the multiply-add peak", share, figure)
+    for (B, H), times in TIMES_PYTORCHS_BATCH.items():
+        figure = ratio(results, "pytorch", "batch", "float32", H, B)
+        yield Goal(f"batch, float32, B = {B}, H = {H}: times faster than PyTorch", times, figure)
+    for isa, share in SHARE_OF_FLOOR.items():
+        for dtype in TIMES_THE_SCRIPT:
+            row = results.find("train", dtype, 100, isa=isa)
+            text = f"train, {dtype}, H = 100, {isa}: share of what its own ceilings allow"
+            yield Goal(text, share, inverse(row.times_floor) if row else None)
+
+
+def lines(results: Results) -> Iterator[str]:
+    found = list(goals(results))
+    for goal in found:
+        figure = "-" if goal.figure is None else with_interval(goal.figure)
+        bound = f"at {'most' if goal.most else 'least'} {goal.wanted:g}"
+        yield f"{goal.verdict:13} {figure:>12}  {bound:14} {goal.text}"
+    count = sum(goal.verdict == "holds" for goal in found)
+    yield f"{count} of {len(found)} goals hold"
