@@ -6,7 +6,6 @@ is held against them, because the clock's frequency drifts.
 
 import time
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
@@ -16,8 +15,6 @@ from fastrnn import _core
 SLICE = 0.0005  # seconds that a probe takes, about
 REPEATS = 3  # of which the best counts
 FOOTPRINTS = tuple(1 << power for power in range(14, 27))  # 16 KB to 64 MB, for the table
-ALTERNATED_FROM = 1 << 20  # bytes; below this all processors' second-level caches read either way at one speed
-CHUNK = 1 << 17  # bytes; what one call reads of a buffer that is read to and fro
 
 
 def aligned(size: int, dtype: str) -> Array:
@@ -38,51 +35,25 @@ def multiply_adds(dtype: str) -> float:
 
 
 class Reader:
-    """Loads one buffer from beginning to end, over and over.
-
-    Where it is larger than a cache, going to and fro is faster than always beginning at the front, for what was read
-    last is still there. That is done in pieces, and what the calls themselves take is measured and taken off.
-    """
+    """Loads one buffer to and fro, over and over: where it exceeds a cache, what was read last is still there."""
 
     def __init__(self, size: int, dtype: str) -> None:
         self.buffer = aligned(size, dtype)
-        pieces = np.array_split(self.buffer, max(1, size // CHUNK))
-        line = 64 // self.buffer.itemsize
-        starts = [round(sum(map(len, pieces[:i])) / line) * line for i in range(len(pieces))]
-        self.pieces = [self.buffer[a:b] for a, b in pairwise([*starts, len(self.buffer)])]
-        self.nothing = [self.buffer[:1]] * len(self.pieces)  # too short for a single round of loads
-        self.passes = 1
+        self.passes = 2
         for _ in range(4):
-            self.forward()  # each time nearer to a slice
+            self.load()  # each time nearer to a slice
 
-    def forward(self) -> float:
+    def load(self) -> float:
         """Bytes a second."""
         start = time.perf_counter()
         done = _core.ceiling_load(self.buffer, self.passes)
         taken = time.perf_counter() - start
-        self.passes = max(1, round(self.passes * SLICE / taken))
-        return done * self.buffer.itemsize / taken
-
-    def sweep(self, pieces: list[Array]) -> tuple[int, float]:
-        """Numbers read, and seconds."""
-        start = time.perf_counter()
-        done = sum(_core.ceiling_load(piece, 1) for piece in pieces)
-        return done, time.perf_counter() - start
-
-    def alternated(self) -> float:
-        """Bytes a second, the pieces first to last and then last to first."""
-        done = taken = 0.0
-        calls = min(self.sweep(self.nothing)[1] for _ in range(5))
-        while taken < SLICE:
-            for pieces in (self.pieces, self.pieces[::-1]):
-                numbers, seconds = self.sweep(pieces)
-                done, taken = done + numbers, taken + max(seconds - calls, 0)
+        self.passes = max(2, round(self.passes * SLICE / taken))
         return done * self.buffer.itemsize / taken
 
     def best(self) -> float:
-        self.forward()  # brings the buffer as near as it gets
-        ways = [self.forward] if self.buffer.nbytes < ALTERNATED_FROM else [self.forward, self.alternated]
-        return max(way() for way in ways for _ in range(REPEATS))
+        self.load()  # brings the buffer as near as it gets
+        return max(self.load() for _ in range(REPEATS))
 
 
 @dataclass

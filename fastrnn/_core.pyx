@@ -12,6 +12,8 @@ cimport numpy as cnp
 
 from fastrnn.cfastrnn cimport *
 
+import weakref
+
 import numpy as np
 
 from fastrnn.errors import NumericalError
@@ -79,7 +81,7 @@ cdef int check_array(object array, str name, tuple shape, str symbols, object dt
 
 cdef int check_writeable(cnp.ndarray array, str name) except -1:
     if not cnp.PyArray_ISWRITEABLE(array):
-        raise ValueError(f"{name} is read-only, and is written here: pass {name}.copy()")
+        raise ValueError(f"{name} is read-only, and is written here: use a writeable copy of it")
     return 0
 
 
@@ -318,6 +320,11 @@ cdef class CharNetwork:
             raise ValueError("an array was resized after bind: call bind again")
         return 0
 
+    cdef list pinned(self):
+        """Weak references to the five arrays. While they live NumPy resizes none of them, so that no signal handler
+        moves the memory that a long call works on."""
+        return [weakref.ref(array) for array in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
+
     cdef object not_finite(self, str what, cnp.ndarray h):
         """The error for a loss or a probability that is NaN or infinite, with its cause."""
         arrays = {"Wxh": self.Wxh, "Whh": self.Whh, "Why": self.Why, "bh": self.bh, "by": self.by,
@@ -386,14 +393,15 @@ cdef class CharNetwork:
         """
         check_array(text, "text", (text.size,), "(N,)", np.dtype(np.int64))
         check_array(hprev, "hprev", (self.H, 1), "(H, 1)", self.dtype)
-        for name in ("Wxh", "Whh", "Why", "bh", "by"):
-            check_array(getattr(memory, name), f"the memory of {name}", getattr(self, name).shape, "its shape",
-                        self.dtype)
+        shapes = {"Wxh": "(H, V)", "Whh": "(H, H)", "Why": "(V, H)", "bh": "(H, 1)", "by": "(V, 1)"}
+        for name, symbols in shapes.items():
+            check_array(getattr(memory, name), f"the memory of {name}", getattr(self, name).shape, symbols, self.dtype)
             check_writeable(getattr(self, name), name)
             check_writeable(getattr(memory, name), f"the memory of {name}")
         check_writeable(hprev, "hprev")
         self.check_unmoved()
         memory.check_unmoved()
+        pins = self.pinned(), memory.pinned(), weakref.ref(text), weakref.ref(hprev)
         cdef fastrnn_shape shape = fastrnn_shape(T=seq_length, B=1, H=self.H, V=self.V)
         cdef fastrnn_training training = fastrnn_training(
             text=<const int64_t *>cnp.PyArray_DATA(text), length=text.size, learning_rate=learning_rate, clip=clip,
@@ -444,6 +452,7 @@ cdef class CharNetwork:
             raise MemoryError(f"no memory for n = {n} characters: draw fewer at a time") from None
         cdef Py_ssize_t count = cnp.PyArray_SIZE(characters), done = 0, part
         self.check_unmoved()
+        pins = self.pinned()
         cdef fastrnn_shape shape = fastrnn_shape(T=1, B=1, H=self.H, V=self.V)
         cdef bitgen_t *source = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
         cdef fastrnn_uniform_source uniform = fastrnn_uniform_source(next=source.next_double, state=source.state)

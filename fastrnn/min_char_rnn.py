@@ -11,13 +11,13 @@ read and to compare with.
 """
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._core import CharNetwork, adagrad
+from fastrnn.arguments import positive
 from fastrnn.training import CharTrainer
 
 __all__ = ["Trainer", "adagrad", "bind"]
@@ -51,11 +51,7 @@ class _Network:
 
     def __init__(self, Wxh: Array, Whh: Array, Why: Array, bh: Array, by: Array, clip: float) -> None:
         self._kernels = CharNetwork(Wxh, Whh, Why, bh, by)
-        if not isinstance(clip, Real):
-            raise TypeError(f"clip must be a real number, not {type(clip).__name__}")
-        if not clip > 0:
-            raise ValueError(f"clip must be positive, not {clip}")
-        self._clip: float = float(clip)
+        self._clip = positive(clip, "clip")
 
     def __reduce__(self) -> tuple[Any, ...]:
         k = self._kernels
@@ -96,9 +92,11 @@ class Trainer(CharTrainer):
     __doc__ = CharTrainer.__doc__
 
     def _bind(self) -> None:
-        self._network = CharNetwork(*self.parameters)
+        self._network, self._bound = CharNetwork(*self.parameters), self.parameters
 
     def _iterate(self, iterations: int) -> None:
+        if self._bound is not self.parameters:
+            self._bind()
         done, self.position, loss, self.smooth_loss, error = self._network.train(
             CharNetwork(*self.memories),
             self.text,

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.errors import NumericalError
 from fastrnn.training import CharTrainer
 
 Array = NDArray[np.floating[Any]]
@@ -99,7 +100,10 @@ class Trainer(CharTrainer):
         T, p = self.seq_length, self.position
         for _ in range(iterations):
             inputs, targets = self.text[p : p + T], self.text[p + 1 : p + T + 1]
-            self.loss, *gradients, self.hprev = lossFun(inputs, targets, self.hprev)
+            loss, *gradients, h_last = lossFun(inputs, targets, self.hprev)
+            if not np.isfinite(loss):
+                raise NumericalError(f"the loss is {loss}: go back to finite weights and lower the learning rate")
+            self.loss, self.hprev = loss, h_last
             for param, dparam, mem in zip(self.parameters, gradients, self.memories, strict=True):
                 adagrad(param, dparam, mem, self.learning_rate)
             self.smooth_loss = self.smooth_loss * 0.999 + self.loss * 0.001

@@ -40,7 +40,7 @@ def train(args: argparse.Namespace, text: str, module: ModuleType) -> None:
     for n in range(0, args.iterations, args.sample_every):
         characters = sample(trainer.hprev, trainer.text[trainer.position], SAMPLE_LENGTH)
         print(f"----\n {vocabulary.decode(characters)} \n----")
-        print(f"iter {n}, loss: {trainer.run(1):f}")
+        print(f"iter {n}, loss: {trainer.run(1):f}", flush=True)
         trainer.run(min(args.sample_every, args.iterations - n) - 1)
 
 
@@ -94,16 +94,26 @@ def parse(prog: str, argv: list[str] | None) -> argparse.Namespace:
         prog=prog,
         description="Trains a character model as Karpathy's min-char-rnn does, printing samples and the smooth loss.",
         epilog=f"example: {prog} book.txt --iterations 20000 --sample-every 2000 --seed 1",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="a UTF-8 text; without it, Python's own manual")
-    parser.add_argument("--hidden-size", type=units, default=100, help="hidden units")
-    parser.add_argument("--seq-length", type=at_least_one, default=25, help="characters in a sequence")
-    parser.add_argument("--learning-rate", type=positive, default=0.1, help="Adagrad's step size")
-    parser.add_argument("--iterations", type=at_least_one, default=10000, help="sequences to train on")
+    parser.add_argument("--hidden-size", type=units, default=100, help="hidden units (default: %(default)s)")
+    parser.add_argument(
+        "--seq-length", type=at_least_one, default=25, help="characters in a sequence (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--learning-rate", type=positive, default=0.1, help="Adagrad's step size (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--iterations", type=at_least_one, default=10000, help="sequences to train on (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=seed, help="of NumPy's random state; without it, another one each time")
-    parser.add_argument("--sample-every", type=at_least_one, default=100, help="iterations from sample to sample")
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of all numbers")
+    parser.add_argument(
+        "--sample-every", type=at_least_one, default=100, help="iterations from sample to sample (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dtype", choices=("float64", "float32"), default="float64", help="of all numbers (default: %(default)s)"
+    )
     return parser.parse_args(argv)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.arguments import finite, integer, positive
 from fastrnn.errors import NumericalError
 
 Array = NDArray[np.floating[Any]]
@@ -44,24 +45,19 @@ class CharTrainer(ABC):
         clip: float = 5.0,
     ) -> None:
         self.parameters = (Wxh, Whh, Why, bh, by)
-        self.seq_length, self.learning_rate, self.clip = seq_length, learning_rate, clip
+        self.seq_length = integer(seq_length, "seq_length", least=1)
+        self.learning_rate, self.clip = finite(learning_rate, "learning_rate"), positive(clip, "clip")
         self.text = np.asarray(text)
         if self.text.ndim != 1 or self.text.dtype.kind not in "iu":
             raise TypeError(
                 f"text must be integers of shape (N,), not {self.text.dtype} of shape {self.text.shape}: "
                 "number its characters first"
             )
-        if seq_length < 1:
-            raise ValueError(f"seq_length must be at least 1, not {seq_length}")
         if len(self.text) < seq_length + 1:
             raise ValueError(
                 f"text has {len(self.text)} characters, fewer than the {seq_length + 1} that one sequence and its "
                 f"targets take: use a longer text or a smaller seq_length"
             )
-        if not math.isfinite(learning_rate):
-            raise ValueError(f"learning_rate must be finite, not {learning_rate}")
-        if not clip > 0:
-            raise ValueError(f"clip must be positive, not {clip}")
         self._bind()
         V, H = Why.shape
         if self.text.min() < 0 or self.text.max() >= V:
@@ -83,8 +79,10 @@ class CharTrainer(ABC):
         was before that iteration. Ctrl-C ends the run between two iterations, with everything whole. RuntimeError where
         another thread is in `run`.
         """
-        if iterations < 0:
-            raise ValueError(f"iterations must not be negative, and is {iterations}")
+        iterations = integer(iterations, "iterations", least=0)
+        last = len(self.text) - self.seq_length - 1
+        if not 0 <= self.position <= last:
+            raise ValueError(f"position must be from 0 to {last}, not {self.position}: set it to 0 to start over")
         if not self._busy.acquire(blocking=False):
             raise RuntimeError("this trainer is running in another thread: give each thread its own")
         try:

@@ -516,7 +516,7 @@ def matrices(dtype=np.float64):
 def test_adagrad_refuses_read_only_arrays(dtype, name):
     m = matrices(dtype)
     read_only(m[name])
-    with refused(ValueError, f"{name} is read-only, and is written here: pass {name}.copy()", *m.values()):
+    with refused(ValueError, f"{name} is read-only, and is written here: use a writeable copy of it", *m.values()):
         _core.adagrad(**m, learning_rate=0.1)
 
 
@@ -583,7 +583,7 @@ in_place = pytest.mark.parametrize(
 @in_place
 def test_parts_refuse_a_read_only_array_that_they_would_write(name, call):
     x = read_only(np.ones((3, 2)))
-    with refused(ValueError, f"{name} is read-only, and is written here: pass {name}.copy()", x):
+    with refused(ValueError, f"{name} is read-only, and is written here: use a writeable copy of it", x):
         call(x)
     writeable = x.copy()
     call(writeable)

@@ -129,12 +129,13 @@ def test_settings_change_between_runs(module, change, text):
     assert one.smooth_loss != other.smooth_loss
 
 
-def test_a_loss_that_is_not_finite_stops_at_once(text):
-    broken = trainer(min_char_rnn, np.float64, text)
+@pytest.mark.parametrize("module", [min_char_rnn, reference])
+def test_a_loss_that_is_not_finite_stops_at_once(module, text):
+    broken = trainer(module, np.float64, text)
     broken.run(5)
     broken.parameters[2][3, 2] = np.nan
     before = state(broken)
-    with pytest.raises(NumericalError, match=r"^iteration 5: the loss is nan because Why holds NaN or infinity: "):
+    with pytest.raises(NumericalError, match=r"^iteration 5: the loss is nan.*: go back to finite weights and lower "):
         broken.run(5)
     assert state(broken) == before
     broken.parameters[2][3, 2] = 0
@@ -185,6 +186,8 @@ BAD = [
     ({"text": [0, V] * 9}, IndexError, f"text holds 0 to {V}, not all of it in [0, {V})"),
     ({"text": [-1, 0] * 9}, IndexError, f"text holds -1 to 0, not all of it in [0, {V})"),
     ({"seq_length": 0}, ValueError, "seq_length must be at least 1, not 0"),
+    ({"seq_length": 2.5}, TypeError, "seq_length must be an integer, not float"),
+    ({"learning_rate": "fast"}, TypeError, "learning_rate must be a real number, not str"),
     ({"learning_rate": np.nan}, ValueError, "learning_rate must be finite, not nan"),
     ({"clip": 0}, ValueError, "clip must be positive, not 0"),
     ({"Whh": np.zeros((H, H + 1))}, ValueError, f"Whh must have shape (H, H) = ({H}, {H}), not ({H}, {H + 1})"),
@@ -202,12 +205,43 @@ def test_bad_arguments(wrong, error, message, text):
 
 def test_bad_runs(text):
     native = trainer(min_char_rnn, np.float64, text)
-    with pytest.raises(ValueError, match=r"^iterations must not be negative, and is -1$"):
+    with pytest.raises(ValueError, match=r"^iterations must be at least 0, not -1$"):
         native.run(-1)
+    with pytest.raises(TypeError, match=r"^iterations must be an integer, not str$"):
+        native.run("3")
     native.parameters[1].setflags(write=False)
-    with pytest.raises(ValueError, match=r"^Whh is read-only, and is written here: pass Whh\.copy\(\)$"):
+    with pytest.raises(ValueError, match=r"^Whh is read-only, and is written here: use a writeable copy of it$"):
         native.run(1)
     native.parameters[1].setflags(write=True)
     native.position = len(text)
-    with pytest.raises(ValueError, match="position"):
+    with pytest.raises(ValueError, match=r"^position must be from 0 to 392, not 400: set it to 0 to start over$"):
         native.run(1)
+
+
+def test_parameters_may_be_replaced_between_runs(text):
+    native, other = trainer(min_char_rnn, np.float64, text), trainer(min_char_rnn, np.float64, text)
+    native.parameters = tuple(array.copy() for array in native.parameters)
+    assert native.run(20) == other.run(20)
+    assert (native.parameters[0] == other.parameters[0]).all()
+
+
+def test_a_signal_handler_cannot_take_the_memory_away(text):
+    """A handler runs in the middle of a long call; what it must not do is free an array that the call works on."""
+    native, refused = trainer(min_char_rnn, np.float64, text), []
+
+    def resize(*_):
+        for array in (*native.parameters, *native.memories, native.hprev, native.text):
+            with pytest.raises(ValueError, match="referenced") as error:
+                array.resize(1, refcheck=False)
+            refused.append(error)
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, resize)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(TimeoutError):
+            native.run(10**9)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(refused) == 12
+    assert native.run(1) > 0

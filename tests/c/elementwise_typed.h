@@ -209,7 +209,7 @@ static void TYPED(clip_case)(const void *parameter)
 
 /* ---- adagrad --------------------------------------------------------------------------------------------------- */
 
-/* Gradients of many sizes, on both sides of the square root of epsilon. Then what NumPy has an answer to as well: 0 with
+/* Gradients of many sizes, on both sides of the square root of epsilon. And what NumPy has an answer to as well: 0 with
  * an empty memory, infinity, NaN, a memory that is no sum of squares. */
 static TYPED(adagrad_call) TYPED(some_updates)(void)
 {
@@ -234,8 +234,10 @@ static TYPED(adagrad_call) TYPED(some_updates)(void)
 /* The same to within so many EPSILON of `size`; the same infinity; NaN both. */
 static bool TYPED(is_near)(REAL actual, double expected, double size)
 {
-    return (isnan(actual) && isnan(expected)) || (double)actual == expected ||
-           fabs((double)actual - expected) <= 4 * (double)LIMIT(EPSILON) * size;
+    if (!isfinite(expected)) {
+        return isnan(expected) ? isnan(actual) : (double)actual == expected;
+    }
+    return fabs((double)actual - expected) <= 4 * (double)LIMIT(EPSILON) * size;
 }
 
 static void TYPED(check_update)(place at, double rate, REAL gradient, REAL memory_before, REAL before,

@@ -182,7 +182,7 @@ static void check_shapes_refused(place at, door *open, const void *call, fastrnn
 
 static void check_indices_refused(place at, door *open, const void *call, size_t n, int64_t *indices, size_t V)
 {
-    const int64_t bad[] = {-1, (int64_t)V, (int64_t)V + ((int64_t)1 << 32), INT64_MIN, INT64_MAX};
+    const int64_t bad[] = {-1, (int64_t)V, (int64_t)1 << 32, INT64_MIN, INT64_MAX};
     const size_t positions[] = {0, n / 2, n - 1};
     for (size_t i = 0; i < COUNT(bad) * COUNT(positions); i++) {
         int64_t *index = &indices[positions[i / COUNT(bad)]], kept = *index;

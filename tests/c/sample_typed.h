@@ -93,6 +93,26 @@ static void TYPED(tie_case)(const void *nothing)
           (long long)c.characters[3]);
 }
 
+/* All characters alike, and u just to either side of each border k / V: the cdf is a sum in float64. */
+static void TYPED(uniform_case)(const void *nothing)
+{
+    (void)nothing;
+    const size_t V = 1000, n = 2 * (V - 1);
+    double *u = zeros(n);
+    for (size_t i = 0; i < n; i++) {
+        u[i] = ((double)(i / 2 + 1) + (i % 2 ? 1e-9 : -1e-9)) / (double)V;
+    }
+    uniform_numbers numbers = {.given = u};
+    TYPED(sample_call) c = TYPED(valid_sample_call)(&(fastrnn_shape){.T = 1, .B = 1, .H = 1, .V = V}, n, &numbers);
+    memset(c.model->output.Why, 0, V * sizeof(REAL));
+    memset(c.model->output.by, 0, V * sizeof(REAL));
+    SITUATION("sample, all characters alike");
+    CHECK_OK(TYPED(sample_door)(&c));
+    for (size_t i = 0; i < n; i++) {
+        CHECK(c.characters[i] == (int64_t)((i + 1) / 2), "u=%.17g drew %lld", u[i], (long long)c.characters[i]);
+    }
+}
+
 static void TYPED(no_characters_case)(const void *nothing)
 {
     (void)nothing;
@@ -137,6 +157,7 @@ static void TYPED(test_sample)(void)
     }
     run_case_guarded(TYPED(by_hand_case), NULL);
     run_case_guarded(TYPED(tie_case), NULL);
+    run_case_guarded(TYPED(uniform_case), NULL);
     run_case_guarded(TYPED(no_characters_case), NULL);
     run_case_guarded(TYPED(sample_not_finite_case), NULL);
 }

@@ -1,0 +1,40 @@
+"""Checks of plain arguments, with errors that name them."""
+
+import math
+import operator
+from numbers import Real
+from typing import Any
+
+
+def integer(value: Any, name: str, least: int) -> int:
+    """value as an int of at least `least`; TypeError or ValueError otherwise."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def real(value: Any, name: str) -> float:
+    """value as a float; TypeError for what is no real number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, not {type(value).__name__}")
+    return float(value)
+
+
+def positive(value: Any, name: str) -> float:
+    """value as a float above 0, infinity included; TypeError or ValueError otherwise."""
+    number = real(value, name)
+    if not number > 0:
+        raise ValueError(f"{name} must be positive, not {value}")
+    return number
+
+
+def finite(value: Any, name: str) -> float:
+    """value as a finite float; TypeError or ValueError otherwise."""
+    number = real(value, name)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, not {value}")
+    return number
