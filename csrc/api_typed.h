@@ -52,7 +52,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
     REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
     REQUIRE(training->length / shape->B >= shape->T + 1, FASTRNN_ERROR_SHAPE);
     REQUIRE(training->position <= training->length / shape->B - (shape->T + 1), FASTRNN_ERROR_VALUE);
-    REQUIRE((FASTRNN_REAL)training->clip > 0 && isfinite(training->learning_rate), FASTRNN_ERROR_VALUE);
+    REQUIRE((FASTRNN_REAL)training->clip > 0 && isfinite((FASTRNN_REAL)training->learning_rate), FASTRNN_ERROR_VALUE);
     return kernels->TABLE->char_rnn_train(shape, model, memory, hprev, training, iterations, interruption, workspace);
 }
 
@@ -128,7 +128,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, co
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE((gradient && memory && parameter) || n == 0, FASTRNN_ERROR_NULL);
-    REQUIRE(isfinite(learning_rate), FASTRNN_ERROR_VALUE);
+    REQUIRE(isfinite((FASTRNN_REAL)learning_rate), FASTRNN_ERROR_VALUE);
     kernels->TABLE->adagrad(n, (FASTRNN_REAL)learning_rate, (FASTRNN_REAL)INFINITY, gradient, memory,
                             parameter);
     return FASTRNN_OK;

@@ -46,8 +46,9 @@ fastrnn_status fastrnn_select_isa(const char *name)
 {
     if (name == NULL) {
         name = getenv("FASTRNN_ISA");
+        name = name != NULL && name[0] != '\0' ? name : NULL; /* an empty variable is as good as none */
     }
-    const fastrnn_isa_kernels *isa = name != NULL && name[0] != '\0' ? find(name) : available(0);
+    const fastrnn_isa_kernels *isa = name != NULL ? find(name) : available(0);
     if (isa == NULL) {
         return FASTRNN_ERROR_ISA;
     }

@@ -59,7 +59,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
  *     p = softmax(y_t / temperature),  character = number of entries of cumsum(p) / sum(p) that are <= u
  *
  * one u from `uniform` for each, in order, exactly as numpy.random.choice(range(V), p=p) consumes them.
- * shape: T is ignored and B must be 1; h (H): the state, read, then left at the last character's step; first in
+ * shape: T may be anything valid and B must be 1; h (H): the state, read, then left at the last character's step; first in
  * [0, V) is the character before the sampled ones; temperature is finite and > 0; characters (n) is the output. */
 fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
     const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model, FASTRNN_REAL *h, int64_t first,
@@ -89,7 +89,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_softmax_cross_entropy)(size_t N, size_t V, 
 fastrnn_status FASTRNN_TYPED(fastrnn_clip)(size_t n, double limit, FASTRNN_REAL *x);
 
 /* Adagrad with the epsilon inside the root: memory += g*g; parameter -= learning_rate * g / sqrt(memory + 1e-8).
- * learning_rate is finite. Source: min-char-rnn; Duchi, Hazan and Singer 2011. */
+ * learning_rate is finite, as a number of this dtype. Source: min-char-rnn; Duchi, Hazan and Singer 2011. */
 fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, const FASTRNN_REAL *gradient,
                                               FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
 

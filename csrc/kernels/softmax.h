@@ -55,7 +55,7 @@ static softmax_sums softmax(size_t V, real s, real *y)
  *                = sum over rows of ln(s) + m - y[target],  s = sum_j e^(y_j - m)
  * Backward: d loss / d y = p - onehot(target), left in place of y. Rows of V numbers, `row` apart.
  *
- * One logarithm serves many rows: ln s_1 + ln s_2 = ln(s_1 s_2). Each s is at most V < 2^24, so the product stays below
+ * One logarithm serves many rows: ln s_1 + ln s_2 = ln(s_1 s_2). Each s is at most V < 2^64, so the product stays below
  * 2^1024 when it is taken in once it has passed 2^960. */
 static double softmax_cross_entropy(size_t N, size_t V, size_t row, const int64_t *targets, real *logits)
 {

@@ -86,7 +86,7 @@ INLINE real vec_reduce_max(vec a)
 
 INLINE vec vec_zip(vec a, vec b, int from)
 {
-    vec z;
+    vec z = a; /* all of it is overwritten; some compilers do not see that */
     for (int i = 0; i < VEC_LANES / 2; i++) {
         z[2 * i] = a[from + i];
         z[2 * i + 1] = b[from + i];

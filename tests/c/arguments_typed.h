@@ -14,7 +14,7 @@ static const fastrnn_shape TYPED(plain_sample) = {.T = 1, .B = 1, .H = 5, .V = 7
 /* Limits and temperatures that are not above 0 as a REAL: the last one is only as a double, if at all. */
 static const double TYPED(not_positive)[] = {0, -0.0, -1, -INFINITY, NAN, (double)LIMIT(TRUE_MIN) / 4};
 
-static const double TYPED(not_finite)[] = {NAN, INFINITY, -INFINITY};
+static const double TYPED(not_finite)[] = {NAN, INFINITY, -INFINITY, (double)LIMIT(MAX) * 2};
 
 static void TYPED(size_arguments_case)(const void *nothing)
 {

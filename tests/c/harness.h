@@ -144,7 +144,7 @@ static void check_nulls(place at, door *open, const void *call, void *block, siz
         unsigned char *pointer = (unsigned char *)block + offsets[i], kept[sizeof(void *)];
         memcpy(kept, pointer, sizeof kept);
         memset(pointer, 0, sizeof kept); /* NULL, whatever the pointer's type, on every machine we build for */
-        SITUATION("NULL for the pointer at byte %zu", offsets[i]);
+        situation_at(at, "NULL for the pointer at byte %zu", offsets[i]);
         check_refusal(at, FASTRNN_ERROR_NULL, open, call);
         memcpy(pointer, kept, sizeof kept);
     }
@@ -174,7 +174,7 @@ static void check_shapes_refused(place at, door *open, const void *call, fastrnn
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         *shape = bad[i];
-        SITUATION("T=%zu B=%zu H=%zu V=%zu", shape->T, shape->B, shape->H, shape->V);
+        situation_at(at, "T=%zu B=%zu H=%zu V=%zu", shape->T, shape->B, shape->H, shape->V);
         check_refusal(at, FASTRNN_ERROR_SHAPE, open, call);
     }
     *shape = good;
@@ -187,7 +187,7 @@ static void check_indices_refused(place at, door *open, const void *call, size_t
     for (size_t i = 0; i < COUNT(bad) * COUNT(positions); i++) {
         int64_t *index = &indices[positions[i / COUNT(bad)]], kept = *index;
         *index = bad[i % COUNT(bad)];
-        SITUATION("character %lld of %zu", (long long)*index, V);
+        situation_at(at, "character %lld of %zu", (long long)*index, V);
         check_refusal(at, FASTRNN_ERROR_INDEX, open, call);
         *index = kept;
     }
@@ -198,7 +198,7 @@ static void check_values_refused(place at, door *open, const void *call, double 
     const double kept = *value;
     for (size_t i = 0; i < n; i++) {
         *value = bad[i];
-        SITUATION("value %g", bad[i]);
+        situation_at(at, "value %g", bad[i]);
         check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
     }
     *value = kept;

@@ -97,7 +97,7 @@ static void TYPED(tie_case)(const void *nothing)
 static void TYPED(uniform_case)(const void *nothing)
 {
     (void)nothing;
-    const size_t V = 1000, n = 2 * (V - 1);
+    const size_t V = 200, n = 2 * (V - 1);
     double *u = zeros(n);
     for (size_t i = 0; i < n; i++) {
         u[i] = ((double)(i / 2 + 1) + (i % 2 ? 1e-9 : -1e-9)) / (double)V;
