@@ -100,7 +100,7 @@ def test_results_are_new_arrays_and_arguments_stay_as_they_are(arrays, dtype):
         array[:] = np.nan  # what the caller does with results is no concern of the next call
     assert bits(lossFun(inputs, targets, h)) == expected
     sample(h, 0, 20)
-    assert all((now == before).all() for now, before in zip((inputs, targets, h), saved, strict=True))
+    assert all((after == before).all() for after, before in zip((inputs, targets, h), saved, strict=True))
 
 
 def test_calls_leave_the_arithmetic_of_the_thread_as_it_was(arrays, dtype, isa):
