@@ -8,8 +8,7 @@ A character model reads one character at a time and keeps a state h, a column of
 
     Wxh (H, V)    Whh (H, H)    Why (V, H)    bh (H, 1)    by (V, 1)
 
-`fastrnn.min_char_rnn` has the same functions over the C kernels; `python -m fastrnn.reference` trains as
-`python -m fastrnn.min_char_rnn` does. Source: Andrej Karpathy's min-char-rnn.
+`fastrnn.min_char_rnn` has the same functions over the C kernels. Source: Andrej Karpathy's min-char-rnn.
 """
 
 from collections.abc import Callable, Sequence
@@ -113,9 +112,3 @@ class Trainer(CharTrainer):
                 self.hprev = np.zeros_like(self.hprev)
                 p = 0
             self.position = p
-
-
-if __name__ == "__main__":
-    from fastrnn import reference, script
-
-    script.main(reference)
