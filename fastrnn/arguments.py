@@ -5,6 +5,9 @@ import operator
 from numbers import Real
 from typing import Any
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 
 def integer(value: Any, name: str, least: int) -> int:
     """value as an int of at least `least`; TypeError or ValueError otherwise."""
@@ -38,3 +41,14 @@ def finite(value: Any, name: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, not {value}")
     return number
+
+
+def real_dtype(value: DTypeLike) -> "np.dtype[Any]":
+    """value as the dtype float32 or float64; TypeError for anything else."""
+    try:
+        dtype = np.dtype(value) if value is not None else None
+    except TypeError:
+        dtype = None
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"dtype must be float32 or float64, not {value}")
+    return dtype

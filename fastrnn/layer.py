@@ -1,0 +1,94 @@
+"""What every layer has: named parameters and their gradients, each a view into one flat buffer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrnn.arguments import real_dtype
+from fastrnn.random import Random
+
+Array = NDArray[np.floating[Any]]
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Layer:
+    """Parameters and gradients of a layer.
+
+    Attributes: `parameters` and `gradients`, dicts of name -> array in the layer's dtype, with the names, shapes and
+    order of PyTorch's module of the same kind; `flat_parameters` and `flat_gradients` (N,), the buffers that those
+    arrays are views into, so that writing to either writes to both. Write into the arrays, `array[...] = value`; they
+    are the layer's for its whole life.
+    """
+
+    def __init__(self, shapes: Shapes, dtype: DTypeLike, initial: Callable[[tuple[int, ...]], Array]) -> None:
+        self.dtype = real_dtype(dtype)
+        self._shapes = shapes
+        count = sum(int(np.prod(shape)) for shape in shapes.values())
+        self._attach(np.empty(count, self.dtype), np.zeros(count, self.dtype))
+        for parameter in self.parameters.values():
+            parameter[...] = initial(parameter.shape)
+
+    def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
+        """Makes the two dicts of views into these buffers."""
+        self.flat_parameters, self.flat_gradients = flat_parameters, flat_gradients
+        self.parameters: dict[str, Array] = {}
+        self.gradients: dict[str, Array] = {}
+        begin = 0
+        for name, shape in self._shapes.items():
+            end = begin + int(np.prod(shape))
+            self.parameters[name] = flat_parameters[begin:end].reshape(shape)
+            self.gradients[name] = flat_gradients[begin:end].reshape(shape)
+            begin = end
+
+    def zero_gradients(self) -> None:
+        """Sets every gradient to zero, in place: `backward` adds to what is there."""
+        self.flat_gradients.fill(0)
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter, by name, in the form that `load_state_dict` and PyTorch's modules take."""
+        return {name: parameter.copy() for name, parameter in self.parameters.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copies the entries of `state`, arrays or whatever NumPy makes arrays of, into the parameters of those names.
+
+        ValueError for an entry that is missing, left over or of another shape, TypeError for one that holds no real
+        numbers; the message names the entry, and nothing is changed.
+        """
+        missing = [name for name in self.parameters if name not in state]
+        left_over = [name for name in state if name not in self.parameters]
+        if missing or left_over:
+            raise ValueError(_difference(missing, left_over, self.parameters))
+        arrays = {}
+        for name, parameter in self.parameters.items():
+            array = np.asarray(state[name])
+            if array.dtype.kind not in "fiu":
+                raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+            if array.shape != parameter.shape:
+                raise ValueError(f"{name} must have shape {parameter.shape}, not {array.shape}")
+            arrays[name] = array
+        for name, array in arrays.items():
+            self.parameters[name][...] = array
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the views, which would come back as arrays of their own."""
+        return {name: value for name, value in vars(self).items() if name not in ("parameters", "gradients")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._attach(self.flat_parameters, self.flat_gradients)
+
+
+def uniform(rng: Random, bound: float) -> Callable[[tuple[int, ...]], Array]:
+    """Initial values in [-bound, bound)."""
+    return lambda shape: rng.uniform(-bound, bound, shape)
+
+
+def _difference(missing: list[str], left_over: list[str], wanted: Mapping[str, Any]) -> str:
+    parts = []
+    if missing:
+        parts.append(f"missing: {', '.join(missing)}")
+    if left_over:
+        parts.append(f"left over: {', '.join(map(str, left_over))}")
+    return f"{'; '.join(parts)} (the layer has {', '.join(wanted)})"
