@@ -43,6 +43,13 @@ def finite(value: Any, name: str) -> float:
     return number
 
 
+def flag(value: Any, name: str) -> bool:
+    """value as a bool; TypeError for anything else, such as a number that was meant for another argument."""
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def real_dtype(value: DTypeLike) -> "np.dtype[Any]":
     """value as the dtype float32 or float64; TypeError for anything else."""
     try:

@@ -1,5 +1,6 @@
 """What every layer has: named parameters and their gradients, each a view into one flat buffer."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,6 +71,17 @@ class Layer:
             arrays[name] = array
         for name, array in arrays.items():
             self.parameters[name][...] = array
+
+    def __repr__(self) -> str:
+        """The call that makes such a layer, without the arguments that are at their defaults, and without rng."""
+        arguments = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = self.dtype.name if name == "dtype" else getattr(self, name, parameter.default)
+            if parameter.default is parameter.empty:
+                arguments.append(repr(value))
+            elif name != "rng" and value != parameter.default:
+                arguments.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the views, which would come back as arrays of their own."""

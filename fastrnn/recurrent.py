@@ -1,0 +1,153 @@
+"""What recurrent layers are before they compute: arguments, parameters, initial values. Over the C kernels
+(`fastrnn.layers`) and over NumPy (`fastrnn.reference`) they are the same."""
+
+import math
+from typing import Any, ClassVar
+
+from numpy.typing import DTypeLike
+
+from fastrnn.arguments import flag, integer, real
+from fastrnn.layer import Layer, Shapes, uniform
+from fastrnn.random import generator
+
+NONLINEARITIES = ("tanh", "relu", "sigmoid")
+
+
+class RecurrentLayer(Layer):
+    """L layers of H units in one or both directions of time.
+
+    Parameters, of each layer `l0`, `l1`, ... and, under names that end in `_reverse`, of its other direction:
+
+        weight_ih (G*H, I)    from the layer's input: I is input_size in layer 0, and D*H above it
+        weight_hh (G*H, H)    from its own state before the step
+        bias_ih, bias_hh (G*H,)    where bias is true
+
+    with G = `gates` blocks of H rows each. Names, shapes, order and the initial values U(-1/sqrt(H), 1/sqrt(H)) are
+    those of PyTorch's modules. `rng` is where they are drawn from, and after them the dropout masks.
+    """
+
+    gates: ClassVar[int]
+    state_names: ClassVar[tuple[str, ...]] = ("h",)  # the arrays (L*D, B, H) that make up a state
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: DTypeLike = "float32",
+        rng: Any = None,
+    ) -> None:
+        self.input_size = integer(input_size, "input_size", 1)
+        self.hidden_size = integer(hidden_size, "hidden_size", 1)
+        self.num_layers = integer(num_layers, "num_layers", 1)
+        self.bias = flag(bias, "bias")
+        self.bidirectional = flag(bidirectional, "bidirectional")
+        self.num_directions = 2 if self.bidirectional else 1
+        self.dropout = _dropout(dropout, self.num_layers)
+        self.rng = generator(rng)
+        super().__init__(self._parameter_shapes(), dtype, uniform(self.rng, 1 / math.sqrt(self.hidden_size)))
+
+    def _parameter_shapes(self) -> Shapes:
+        rows = self.gates * self.hidden_size
+        shapes: Shapes = {}
+        for layer in range(self.num_layers):
+            columns = self.num_directions * self.hidden_size if layer else self.input_size
+            for direction in range(self.num_directions):
+                suffix = parameter_suffix(layer, direction)
+                shapes["weight_ih" + suffix] = (rows, columns)
+                shapes["weight_hh" + suffix] = (rows, self.hidden_size)
+                if self.bias:
+                    shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
+        return shapes
+
+
+class RNNLayer(RecurrentLayer):
+    """One block of rows; `nonlinearity` is "tanh", "relu" or "sigmoid"."""
+
+    gates = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: DTypeLike = "float32",
+        rng: Any = None,
+    ) -> None:
+        if nonlinearity not in NONLINEARITIES:
+            raise ValueError(f"nonlinearity must be one of {', '.join(NONLINEARITIES)}, not {nonlinearity!r}")
+        self.nonlinearity = nonlinearity
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            dtype=dtype,
+            rng=rng,
+        )
+
+
+class GRULayer(RecurrentLayer):
+    """Three blocks of rows: r (reset), z (update), n (new). `reset_after` is whether r acts after the product with
+    the state (PyTorch's form) or before it (the first paper's)."""
+
+    gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        reset_after: bool = True,
+        bias: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: DTypeLike = "float32",
+        rng: Any = None,
+    ) -> None:
+        self.reset_after = flag(reset_after, "reset_after")
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            dtype=dtype,
+            rng=rng,
+        )
+
+
+class LSTMLayer(RecurrentLayer):
+    """Four blocks of rows: i (input), f (forget), g (cell), o (output). A state is the pair (h, c)."""
+
+    gates = 4
+    state_names = ("h", "c")
+
+
+def parameter_suffix(layer: int, direction: int) -> str:
+    """How the names of the parameters of this layer and direction (1: reverse) end: `_l0`, `_l0_reverse`, ..."""
+    return f"_l{layer}" + ("_reverse" if direction else "")
+
+
+def _dropout(value: Any, num_layers: int) -> float:
+    p = real(value, "dropout")
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, not {value}")
+    if p and num_layers == 1:
+        raise ValueError(
+            f"dropout acts between layers, so {value} would do nothing with num_layers=1: leave it 0 or add a layer"
+        )
+    return p
