@@ -43,7 +43,9 @@ def test_optimizers(module, number, dtype):
     for layer, count in zip(layers, COUNTS, strict=True):
         layer.flat_parameters[...] = OPTIMIZED[f"{dtype}.{count}.first"]
     name, options = OPTIMIZER_CASES[number]
-    optimizer = getattr(module, name)(layers, **{"learning_rate" if k == "lr" else k: v for k, v in options.items()})
+    options = {argument: tuple(v) if isinstance(v, list) else v for argument, v in options.items()}  # betas
+    learning_rate = {"learning_rate": options.pop("lr")} if "lr" in options else {}
+    optimizer = getattr(module, name)(layers, **learning_rate, **options)
 
     for step in range(1, KEPT_STEPS[-1] + 1):
         for layer, count in zip(layers, COUNTS, strict=True):

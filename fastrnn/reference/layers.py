@@ -27,7 +27,7 @@ def sigmoid(a: Array) -> Array:
 
 
 # f, and f' by way of the value y = f(a); the derivative of relu at 0 is taken to be 0, as PyTorch does.
-NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "tanh": (np.tanh, lambda y: 1 - y * y),
     "sigmoid": (sigmoid, lambda y: y * (1 - y)),
     "relu": (lambda a: np.maximum(a, 0), lambda y: (y > 0).astype(y.dtype)),
@@ -42,14 +42,14 @@ class RNN(Recurrent, RNNLayer):
 
     def _cell(self, ih: Affine, hh: Affine, x: Array | Integers, state: State) -> tuple[State, Memory]:
         (h,) = state
-        f, _ = NONLINEARITIES[self.nonlinearity]
+        f, _ = ACTIVATIONS[self.nonlinearity]
         h_new = f(ih(x) + hh(h))
         return (h_new,), (x, h, h_new)
 
     def _cell_backward(self, ih: Affine, hh: Affine, memory: Memory, dstate: State) -> tuple[Array, State]:
         x, h, h_new = memory
         (dh_new,) = dstate
-        _, derivative = NONLINEARITIES[self.nonlinearity]
+        _, derivative = ACTIVATIONS[self.nonlinearity]
         # h' = f(a), a = ih(x) + hh(h)
         da = dh_new * derivative(h_new)
         return ih.backward(x, da), (hh.backward(h, da),)
@@ -156,7 +156,7 @@ class Embedding(EmbeddingLayer):
         return self.parameters["weight"][self._indices(x)]
 
     def forward(self, x: Any) -> tuple[Array, Tape]:
-        """y, tape"""
+        """y, tape: as a call, with what `backward` needs."""
         x = self._indices(x).copy()
         return self(x), Tape(self, x)
 
@@ -180,7 +180,7 @@ class Linear(LinearLayer):
         return self._map()(self._inputs(x))
 
     def forward(self, x: Any) -> tuple[Array, Tape]:
-        """y, tape"""
+        """y, tape: as a call, with what `backward` needs."""
         x = self._inputs(x).copy()
         return self(x), Tape(self, x)
 

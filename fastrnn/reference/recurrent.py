@@ -31,7 +31,12 @@ class Kept:
 
 
 class Recurrent(RecurrentLayer):
-    """All that a recurrent layer does, but for the step of its cell."""
+    """All that a recurrent layer does, but for the step of its cell.
+
+    Dropout, in `forward` only: what a layer below the last puts out, (T, B, D*H), is kept where
+    `rng.random((T, B, D*H)) >= dropout` and divided by 1 - dropout, and is 0 elsewhere; one draw for each such layer,
+    from the bottom up.
+    """
 
     def _cell(self, ih: Affine, hh: Affine, x: Array | Integers, state: State) -> tuple[State, Memory]:
         """The state after x, and what `_cell_backward` needs. ih is the map of x, hh the map of h."""
