@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "dispatch.h"
+#include "parameters.h"
 
 _Static_assert(sizeof(size_t) == 8, "the limits on shapes keep sizes from overflowing 64 bits");
 
@@ -15,9 +16,9 @@ const char *fastrnn_status_message(fastrnn_status status)
     case FASTRNN_ERROR_NULL:
         return "a pointer that must not be NULL is";
     case FASTRNN_ERROR_SHAPE:
-        return "a size is zero, or beyond the limits (H and V below 2^24, T times B below 2^32)";
+        return "a size is zero, or beyond the limits that fastrnn.h states with each";
     case FASTRNN_ERROR_INDEX:
-        return "a character is outside [0, V)";
+        return "an index is outside its vocabulary";
     case FASTRNN_ERROR_VALUE:
         return "clip and temperature must be positive, learning rate and temperature finite, position within the text";
     case FASTRNN_ERROR_NOT_FINITE:
@@ -35,6 +36,32 @@ static bool shape_is_valid(const fastrnn_shape *shape)
            shape->T < cells && shape->B < cells && shape->T * shape->B < cells;
 }
 
+/* Lengths are looked at here too: what memory a batch takes depends on them. */
+static bool stack_is_valid(const fastrnn_stack *stack, const fastrnn_batch *batch)
+{
+    const size_t rows = (size_t)1 << 32, numbers = (size_t)1 << 48;
+    if ((unsigned)stack->cell > FASTRNN_LSTM || fastrnn_stack_parameters(stack) == 0 || batch->T == 0 ||
+        batch->T >= rows || batch->B == 0 || batch->B >= rows || batch->T * batch->B >= rows) {
+        return false;
+    }
+    const size_t above = stack->directions * stack->hidden_size, widest = stack->input_size > above ? stack->input_size : above;
+    if (batch->T * batch->B * stack->layers >= numbers / widest) {
+        return false;
+    }
+    for (size_t b = 0; batch->lengths && b < batch->B; b++) {
+        if (batch->lengths[b] < 0 || (uint64_t)batch->lengths[b] > batch->T) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool rows_are_valid(size_t rows, size_t columns)
+{
+    return rows > 0 && rows < (size_t)1 << 32 && columns > 0 && columns < (size_t)1 << 24 &&
+           rows < ((size_t)1 << 48) / columns;
+}
+
 static bool all_below(size_t n, const int64_t *indices, size_t limit)
 {
     for (size_t i = 0; i < n; i++) {
@@ -43,6 +70,14 @@ static bool all_below(size_t n, const int64_t *indices, size_t limit)
         }
     }
     return true;
+}
+
+size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
+{
+    const size_t units = (size_t)1 << 24;
+    const bool valid = stack != NULL && stack->input_size > 0 && stack->input_size < units && stack->hidden_size > 0 && stack->hidden_size < units &&
+                       stack->layers > 0 && stack->layers < 256 && (stack->directions == 1 || stack->directions == 2);
+    return valid ? parameters_of(stack, stack->layers - 1, stack->directions - 1).end : 0;
 }
 
 #define REQUIRE(condition, error) \

@@ -71,32 +71,130 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
                                            workspace);
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_rnn_forward)(
-    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-    const FASTRNN_REAL *h0, FASTRNN_REAL *hs, void *workspace)
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE(shape && layer && inputs && h0 && hs && workspace, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rnn_is_whole)(layer), FASTRNN_ERROR_NULL);
-    REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
-    REQUIRE(all_below(shape->T * shape->B, inputs, shape->V), FASTRNN_ERROR_INDEX);
-    kernels->TABLE->rnn_forward(shape, layer, inputs, h0, hs, workspace);
+    REQUIRE(bytes, FASTRNN_ERROR_NULL);
+    REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
+    *bytes = kernels->TABLE->linear_memory(N, inputs, outputs);
     return FASTRNN_OK;
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_rnn_backward)(
-    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-    const FASTRNN_REAL *h0, const FASTRNN_REAL *hs, const FASTRNN_REAL *dhs,
-    const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace)
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
+                                                     const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
+                                                     FASTRNN_REAL *y, void *workspace)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE(shape && layer && inputs && h0 && hs && dhs && gradients && workspace, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rnn_is_whole)(layer) && FASTRNN_TYPED(rnn_is_whole)(gradients), FASTRNN_ERROR_NULL);
-    REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
-    REQUIRE(all_below(shape->T * shape->B, inputs, shape->V), FASTRNN_ERROR_INDEX);
-    kernels->TABLE->rnn_backward(shape, layer, inputs, h0, hs, dhs, gradients, dh0, workspace);
+    REQUIRE(layer && layer->Why && x && y && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
+    kernels->TABLE->linear_forward(N, inputs, outputs, layer, x, y, workspace);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
+                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
+                                                      void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(layer && layer->Why && x && dy && gradients && gradients->Why && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
+    kernels->TABLE->linear_backward(N, inputs, outputs, layer, x, dy, gradients, dx, workspace);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_embedding_forward)(size_t N, size_t V, size_t E, const FASTRNN_REAL *W,
+                                                        const int64_t *indices, FASTRNN_REAL *y)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(W && indices && y, FASTRNN_ERROR_NULL);
+    REQUIRE(rows_are_valid(N, E) && V > 0, FASTRNN_ERROR_SHAPE);
+    REQUIRE(all_below(N, indices, V), FASTRNN_ERROR_INDEX);
+    kernels->TABLE->embedding_forward(N, E, W, indices, y);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, size_t E, const int64_t *indices,
+                                                         const FASTRNN_REAL *dy, FASTRNN_REAL *dW)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(indices && dy && dW, FASTRNN_ERROR_NULL);
+    REQUIRE(rows_are_valid(N, E) && V > 0, FASTRNN_ERROR_SHAPE);
+    REQUIRE(all_below(N, indices, V), FASTRNN_ERROR_INDEX);
+    kernels->TABLE->embedding_backward(N, E, indices, dy, dW);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_memory)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                                                   fastrnn_stack_bytes *bytes)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(stack && batch && bytes, FASTRNN_ERROR_NULL);
+    REQUIRE(stack_is_valid(stack, batch), FASTRNN_ERROR_SHAPE);
+    *bytes = kernels->TABLE->stack_memory(stack, batch);
+    return FASTRNN_OK;
+}
+
+/* What forward and step ask of their input and output. */
+static fastrnn_status FASTRNN_TYPED(stack_check)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                                                 const FASTRNN_TYPED(fastrnn_stack_input) *input,
+                                                 const FASTRNN_TYPED(fastrnn_stack_output) *output)
+{
+    REQUIRE(stack && batch && input && output, FASTRNN_ERROR_NULL);
+    REQUIRE(input->parameters && output->y, FASTRNN_ERROR_NULL);
+    REQUIRE(batch->one_hot ? input->indices != NULL : input->x != NULL, FASTRNN_ERROR_NULL);
+    REQUIRE(!batch->dropout || input->dropout, FASTRNN_ERROR_NULL);
+    REQUIRE(stack_is_valid(stack, batch), FASTRNN_ERROR_SHAPE);
+    REQUIRE(!batch->one_hot || all_below(batch->T * batch->B, input->indices, stack->input_size), FASTRNN_ERROR_INDEX);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_forward)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    const FASTRNN_TYPED(fastrnn_stack_output) *output, void *tape, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    const fastrnn_status status = FASTRNN_TYPED(stack_check)(stack, batch, input, output);
+    REQUIRE(status == FASTRNN_OK, status);
+    REQUIRE(tape && workspace, FASTRNN_ERROR_NULL);
+    kernels->TABLE->stack_forward(stack, batch, input, output, tape, workspace);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_backward)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    void *tape, const FASTRNN_TYPED(fastrnn_stack_output_gradient) *output_gradient,
+    const FASTRNN_TYPED(fastrnn_stack_input_gradient) *input_gradient, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(stack && batch && input && tape && output_gradient && input_gradient && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(input->parameters && output_gradient->y && input_gradient->parameters, FASTRNN_ERROR_NULL);
+    REQUIRE(!batch->dropout || input->dropout, FASTRNN_ERROR_NULL);
+    REQUIRE(stack_is_valid(stack, batch), FASTRNN_ERROR_SHAPE);
+    kernels->TABLE->stack_backward(stack, batch, input, tape, output_gradient, input_gradient, workspace);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_step)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    const fastrnn_status status = FASTRNN_TYPED(stack_check)(stack, batch, input, output);
+    REQUIRE(status == FASTRNN_OK, status);
+    REQUIRE(workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(batch->T == 1 && !batch->lengths && !batch->dropout && stack->directions == 1, FASTRNN_ERROR_SHAPE);
+    kernels->TABLE->stack_step(stack, batch, input, output, workspace);
     return FASTRNN_OK;
 }
 

@@ -97,6 +97,46 @@ typedef struct {
     double smooth_loss;   /* 0.999 smooth_loss + 0.001 loss after each; at first T B ln V, the loss of guessing */
 } fastrnn_training;
 
+/* Kinds of recurrent cells. Weights are those of PyTorch's modules: gates one above the other in W_ih and W_hh, for a GRU
+ * r z n, for an LSTM i f g o. */
+typedef enum {
+    FASTRNN_RNN_TANH,        /* h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) */
+    FASTRNN_RNN_RELU,        /* h_t = max(..., 0) */
+    FASTRNN_RNN_SIGMOID,     /* h_t = 1 / (1 + e^-(...)) */
+    FASTRNN_GRU,             /* the reset gate applied to W_hn h_{t-1} + b_hn, as PyTorch has it */
+    FASTRNN_GRU_RESET_BEFORE, /* the reset gate applied to h_{t-1} */
+    FASTRNN_LSTM
+} fastrnn_cell;
+
+/* Recurrent layers one above the other: each reads what the one below it gives out, a bidirectional one what both of its
+ * directions do, the forward one first. Sizes are below 2^24, layers below 2^8, directions 1 or 2. */
+typedef struct {
+    fastrnn_cell cell;
+    size_t input_size;  /* I */
+    size_t hidden_size; /* H: hidden units of each layer and direction */
+    size_t layers, directions;
+    int bias; /* 0: there are no b_ih and b_hh */
+} fastrnn_stack;
+
+/* The parameters of a stack, in all. They stand in one buffer, for each layer from the bottom, and in it for each
+ * direction: W_ih (G H, I or, above the first layer, directions H), W_hh (G H, H), b_ih (G H), b_hh (G H), with G = 1, 3
+ * or 4 gates. 0 for a stack beyond the limits. */
+size_t fastrnn_stack_parameters(const fastrnn_stack *stack);
+
+/* Sequences side by side. T times B is below 2^32, and T B layers max(I, directions H) below 2^48. */
+typedef struct {
+    size_t T, B;
+    const int64_t *lengths; /* (B) in [0, T], in any order, or NULL: all are T long */
+    int one_hot;            /* the inputs are integers in [0, I) */
+    int dropout;            /* what goes from layer to layer is multiplied by fastrnn_stack_input's dropout */
+} fastrnn_batch;
+
+/* Bytes of memory, with no alignment asked of it, for a stack over a batch: the tape, which carries what the forward pass
+ * found out to the backward pass, and the scratch memory of either, and of a single step. */
+typedef struct {
+    size_t tape, forward, backward, step;
+} fastrnn_stack_bytes;
+
 /* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
 typedef struct {
     int (*poll)(void *state);

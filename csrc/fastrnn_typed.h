@@ -12,7 +12,7 @@ typedef struct {
     FASTRNN_REAL *bh;  /* (H)    hidden bias */
 } FASTRNN_TYPED(fastrnn_rnn);
 
-/* The output layer, y_t = Why h_t + by. */
+/* The output layer, y_t = Why h_t + by; where it stands for any y = W x + b, Why is W (O, I) and by is b (O). */
 typedef struct {
     FASTRNN_REAL *Why; /* (V, H) hidden to output */
     FASTRNN_REAL *by;  /* (V)    output bias */
@@ -65,19 +65,89 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
     const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model, FASTRNN_REAL *h, int64_t first,
     size_t n, double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
 
-/* ---- its parts ------------------------------------------------------------------------------------------------- */
+/* ---- stacks of recurrent layers ------------------------------------------------------------------------------- */
 
-/* The recurrent layer alone: inputs (T, B) in [0, V), h0 (B, H); hs (T, B, H) gets h_0 ... h_{T-1}. */
-fastrnn_status FASTRNN_TYPED(fastrnn_rnn_forward)(
-    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-    const FASTRNN_REAL *h0, FASTRNN_REAL *hs, void *workspace);
+/* What a stack reads. */
+typedef struct {
+    const FASTRNN_REAL *parameters;
+    const FASTRNN_REAL *x;       /* (T, B, I), unless the batch is one_hot */
+    const int64_t *indices;      /* (T, B), if it is */
+    const FASTRNN_REAL *h0, *c0; /* (layers directions, B, H) the states before the first step; NULL: zeros; c0: an LSTM's */
+    const FASTRNN_REAL *dropout; /* (layers - 1, T, B, directions H) each layer's output, but the last one's, is multiplied
+                                  * by this on its way up, if the batch says so */
+} FASTRNN_TYPED(fastrnn_stack_input);
 
-/* Back through time: hs from fastrnn_rnn_forward, dhs (T, B, H) = d loss / d h_t as it arrives from above.
- * gradients is overwritten with d loss / d parameter; dh0 (B, H) with d loss / d h0, unless it is NULL. */
-fastrnn_status FASTRNN_TYPED(fastrnn_rnn_backward)(
-    const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-    const FASTRNN_REAL *h0, const FASTRNN_REAL *hs, const FASTRNN_REAL *dhs,
-    const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace);
+/* What it gives out. Past a sequence's length y is zero; h_n and c_n are the states at its last step (of the reverse
+ * direction: at its first), or those before the first step if it has none. */
+typedef struct {
+    FASTRNN_REAL *y;        /* (T, B, directions H) the states of the last layer */
+    FASTRNN_REAL *hn, *cn;  /* (layers directions, B, H); NULL: not wanted; cn: an LSTM's */
+} FASTRNN_TYPED(fastrnn_stack_output);
+
+/* d loss / d output. */
+typedef struct {
+    const FASTRNN_REAL *y;        /* (T, B, directions H); what stands past a sequence's length is not read */
+    const FASTRNN_REAL *hn, *cn;  /* (layers directions, B, H); NULL: zeros */
+} FASTRNN_TYPED(fastrnn_stack_output_gradient);
+
+/* d loss / d input. */
+typedef struct {
+    FASTRNN_REAL *parameters; /* added to */
+    FASTRNN_REAL *x;          /* (T, B, I), zero past a sequence's length; NULL: not wanted; for one_hot batches not looked at */
+    FASTRNN_REAL *h0, *c0;    /* (layers directions, B, H); NULL: not wanted */
+} FASTRNN_TYPED(fastrnn_stack_input_gradient);
+
+/* Bytes of memory that the doors below need for this batch. */
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_memory)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                                                   fastrnn_stack_bytes *bytes);
+
+/* The layers over a batch of sequences; fastrnn_cell has the equations. For a direction's reverse each sequence is read
+ * from its own end. Work and memory are in proportion to the sum of the lengths. */
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_forward)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    const FASTRNN_TYPED(fastrnn_stack_output) *output, void *tape, void *workspace);
+
+/* Back through time and layers. stack, batch and input are those of the forward call that filled the tape, except that x,
+ * indices, h0 and c0 are not read again. The tape is used up: a second call with it would give wrong results. */
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_backward)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    void *tape, const FASTRNN_TYPED(fastrnn_stack_output_gradient) *output_gradient,
+    const FASTRNN_TYPED(fastrnn_stack_input_gradient) *input_gradient, void *workspace);
+
+/* One step of a stack with one direction, for streaming: fastrnn_stack_forward with T = 1 and no lengths, but made for
+ * small B, where packing the weights would take longer than using them. hn and cn may be h0 and c0 themselves. */
+fastrnn_status FASTRNN_TYPED(fastrnn_stack_step)(
+    const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
+    const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace);
+
+/* ---- other layers ---------------------------------------------------------------------------------------------- */
+
+/* Bytes of scratch memory that the two doors below need. I inputs and O outputs are below 2^24, N is below 2^32, N I and N O are
+ * below 2^48. */
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes);
+
+/* y = W x + b for N rows: x (N, I), y (N, O), layer->by may be NULL. */
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
+                                                     const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
+                                                     FASTRNN_REAL *y, void *workspace);
+
+/* From dy = d loss / d y (N, O): the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
+ * gets W^T dy. */
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
+                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
+                                                      void *workspace);
+
+/* y (N, E) = rows of W (V, E), indices (N) in [0, V). */
+fastrnn_status FASTRNN_TYPED(fastrnn_embedding_forward)(size_t N, size_t V, size_t E, const FASTRNN_REAL *W,
+                                                        const int64_t *indices, FASTRNN_REAL *y);
+
+/* The rows of dW (V, E) get those of dy (N, E) added. */
+fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, size_t E, const int64_t *indices,
+                                                         const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
+
+/* ---- losses, optimizers, functions ----------------------------------------------------------------------------- */
 
 /* logits (N, V) becomes d loss / d logits = softmax(logits) - onehot(target) in place, and
  * *loss = sum over the rows of logsumexp(row) - row[target], in nats. targets (N) in [0, V).

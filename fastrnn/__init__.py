@@ -6,6 +6,17 @@ plain NumPy, and `cpu_info` says which instruction set the kernels use.
 
 from fastrnn.cpu import cpu_info
 from fastrnn.errors import FastRNNError, ModelFileError, NumericalError
+from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
 
-__all__ = ["FastRNNError", "ModelFileError", "NumericalError", "cpu_info"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Embedding",
+    "FastRNNError",
+    "Linear",
+    "ModelFileError",
+    "NumericalError",
+    "cpu_info",
+]
 __version__ = "0.1.0"

@@ -12,6 +12,7 @@ cimport numpy as cnp
 
 from fastrnn.cfastrnn cimport *
 
+import threading
 import weakref
 
 import numpy as np
@@ -168,6 +169,9 @@ cdef cnp.ndarray indices_below(object values, Py_ssize_t V, str name):
     return array
 
 
+INT64 = np.dtype(np.int64)
+
+
 cdef bint is_float64(object array):
     return cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64
 
@@ -210,13 +214,8 @@ cdef class _WorkspacePool:
     def __cinit__(self):
         self.at_rest = []
 
-    cdef _Workspace take(self, const fastrnn_shape *shape, bint double_precision):
-        cdef size_t size = 0
+    cdef _Workspace take(self, size_t size):
         cdef _Workspace workspace = self.at_rest.pop() if self.at_rest else _Workspace()
-        if double_precision:
-            check(fastrnn_workspace_size_f64(shape, &size))
-        else:
-            check(fastrnn_workspace_size_f32(shape, &size))
         workspace.grow(size)
         return workspace
 
@@ -261,6 +260,15 @@ cdef int poll_signals(void *state) noexcept nogil:
 
 
 # ---- the character model --------------------------------------------------------------------------------------------
+
+cdef size_t workspace_size(const fastrnn_shape *shape, bint double_precision) except? 0:
+    cdef size_t size = 0
+    if double_precision:
+        check(fastrnn_workspace_size_f64(shape, &size))
+    else:
+        check(fastrnn_workspace_size_f32(shape, &size))
+    return size
+
 
 # Pointers to float and to double are alike in memory: the names are filled in through f64 and read through either.
 cdef union char_rnn:
@@ -365,7 +373,7 @@ cdef class CharNetwork:
         cdef cnp.ndarray dbh = empty_like(self.bh), dby = empty_like(self.by), hlast = empty_like(h)
         cdef char_rnn gradients = point_to(dWxh, dWhh, dWhy, dbh, dby)
         cdef bint double_precision = is_float64(self.Wxh)
-        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef _Workspace workspace = self.workspaces.take(workspace_size(&shape, double_precision))
         cdef const int64_t *x_data = <const int64_t *>cnp.PyArray_DATA(x)
         cdef const int64_t *y_data = <const int64_t *>cnp.PyArray_DATA(y)
         with nogil:
@@ -409,7 +417,7 @@ cdef class CharNetwork:
         cdef _Signals signals = _Signals()
         cdef fastrnn_interruption interruption = signals.interruption()
         cdef bint double_precision = is_float64(self.Wxh)
-        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef _Workspace workspace = self.workspaces.take(workspace_size(&shape, double_precision))
         cdef fastrnn_status status
         with nogil:
             if double_precision:
@@ -453,12 +461,12 @@ cdef class CharNetwork:
         cdef Py_ssize_t count = cnp.PyArray_SIZE(characters), done = 0, part
         self.check_unmoved()
         pins = self.pinned()
-        cdef fastrnn_shape shape = fastrnn_shape(T=1, B=1, H=self.H, V=self.V)
+        cdef fastrnn_shape shape = fastrnn_shape(T=16, B=1, H=self.H, V=self.V)  # 16 states in a row, then over again
         cdef bitgen_t *source = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
         cdef fastrnn_uniform_source uniform = fastrnn_uniform_source(next=source.next_double, state=source.state)
         cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(characters)
         cdef bint double_precision = is_float64(self.Wxh)
-        cdef _Workspace workspace = self.workspaces.take(&shape, double_precision)
+        cdef _Workspace workspace = self.workspaces.take(workspace_size(&shape, double_precision))
         cdef fastrnn_status status = FASTRNN_OK
         # Some 10 ms of work between two looks at whether Ctrl-C was pressed: 10^8 multiplications or one character.
         cdef Py_ssize_t at_once = 1 + 100_000_000 // (self.H * (self.H + self.V))
@@ -483,7 +491,11 @@ cdef class CharNetwork:
         return characters.tolist()
 
 
-# ---- its parts ------------------------------------------------------------------------------------------------------
+include "_stack.pxi"
+include "_feedforward.pxi"
+
+
+# ---- losses, optimizers, functions ------------------------------------------------------------------------------------------------------
 
 def softmax_cross_entropy(logits, targets):
     """logits (N, V) becomes softmax(logits) - onehot(targets) in place; the loss, summed over the rows, in nats."""

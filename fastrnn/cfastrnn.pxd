@@ -37,6 +37,37 @@ cdef extern from "fastrnn.h" nogil:
         double loss
         double smooth_loss
 
+    ctypedef enum fastrnn_cell:
+        FASTRNN_RNN_TANH
+        FASTRNN_RNN_RELU
+        FASTRNN_RNN_SIGMOID
+        FASTRNN_GRU
+        FASTRNN_GRU_RESET_BEFORE
+        FASTRNN_LSTM
+
+    ctypedef struct fastrnn_stack:
+        fastrnn_cell cell
+        size_t input_size
+        size_t hidden_size
+        size_t layers
+        size_t directions
+        int bias
+
+    size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
+
+    ctypedef struct fastrnn_batch:
+        size_t T
+        size_t B
+        const int64_t *lengths
+        int one_hot
+        int dropout
+
+    ctypedef struct fastrnn_stack_bytes:
+        size_t tape
+        size_t forward
+        size_t backward
+        size_t step
+
     ctypedef struct fastrnn_interruption:
         int (*poll)(void *state)
         void *state
@@ -66,12 +97,55 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_char_rnn_sample_f32(
         const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, float *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
-    fastrnn_status fastrnn_rnn_forward_f32(
-        const fastrnn_shape *shape, const fastrnn_rnn_f32 *layer, const int64_t *inputs, const float *h0, float *hs,
-        void *workspace)
-    fastrnn_status fastrnn_rnn_backward_f32(
-        const fastrnn_shape *shape, const fastrnn_rnn_f32 *layer, const int64_t *inputs, const float *h0,
-        const float *hs, const float *dhs, const fastrnn_rnn_f32 *gradients, float *dh0, void *workspace)
+
+    fastrnn_status fastrnn_linear_memory_f32(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_forward_f32(
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, float *y, void *workspace)
+    fastrnn_status fastrnn_linear_backward_f32(
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, const float *dy,
+        const fastrnn_linear_f32 *gradients, float *dx, void *workspace)
+    fastrnn_status fastrnn_embedding_forward_f32(
+        size_t N, size_t V, size_t E, const float *W, const int64_t *indices, float *y)
+    fastrnn_status fastrnn_embedding_backward_f32(
+        size_t N, size_t V, size_t E, const int64_t *indices, const float *dy, float *dW)
+
+    ctypedef struct fastrnn_stack_input_f32:
+        const float *parameters
+        const float *x
+        const int64_t *indices
+        const float *h0
+        const float *c0
+        const float *dropout
+
+    ctypedef struct fastrnn_stack_output_f32:
+        float *y
+        float *hn
+        float *cn
+
+    ctypedef struct fastrnn_stack_output_gradient_f32:
+        const float *y
+        const float *hn
+        const float *cn
+
+    ctypedef struct fastrnn_stack_input_gradient_f32:
+        float *parameters
+        float *x
+        float *h0
+        float *c0
+
+    fastrnn_status fastrnn_stack_memory_f32(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, fastrnn_stack_bytes *bytes)
+    fastrnn_status fastrnn_stack_forward_f32(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f32 *input,
+        const fastrnn_stack_output_f32 *output, void *tape, void *workspace)
+    fastrnn_status fastrnn_stack_backward_f32(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f32 *input, void *tape,
+        const fastrnn_stack_output_gradient_f32 *output_gradient,
+        const fastrnn_stack_input_gradient_f32 *input_gradient, void *workspace)
+    fastrnn_status fastrnn_stack_step_f32(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f32 *input,
+        const fastrnn_stack_output_f32 *output, void *workspace)
+
     fastrnn_status fastrnn_softmax_cross_entropy_f32(
         size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
     fastrnn_status fastrnn_clip_f32(size_t n, double limit, float *x)
@@ -109,12 +183,55 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_char_rnn_sample_f64(
         const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, double *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
-    fastrnn_status fastrnn_rnn_forward_f64(
-        const fastrnn_shape *shape, const fastrnn_rnn_f64 *layer, const int64_t *inputs, const double *h0, double *hs,
-        void *workspace)
-    fastrnn_status fastrnn_rnn_backward_f64(
-        const fastrnn_shape *shape, const fastrnn_rnn_f64 *layer, const int64_t *inputs, const double *h0,
-        const double *hs, const double *dhs, const fastrnn_rnn_f64 *gradients, double *dh0, void *workspace)
+
+    fastrnn_status fastrnn_linear_memory_f64(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_forward_f64(
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, double *y, void *workspace)
+    fastrnn_status fastrnn_linear_backward_f64(
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, const double *dy,
+        const fastrnn_linear_f64 *gradients, double *dx, void *workspace)
+    fastrnn_status fastrnn_embedding_forward_f64(
+        size_t N, size_t V, size_t E, const double *W, const int64_t *indices, double *y)
+    fastrnn_status fastrnn_embedding_backward_f64(
+        size_t N, size_t V, size_t E, const int64_t *indices, const double *dy, double *dW)
+
+    ctypedef struct fastrnn_stack_input_f64:
+        const double *parameters
+        const double *x
+        const int64_t *indices
+        const double *h0
+        const double *c0
+        const double *dropout
+
+    ctypedef struct fastrnn_stack_output_f64:
+        double *y
+        double *hn
+        double *cn
+
+    ctypedef struct fastrnn_stack_output_gradient_f64:
+        const double *y
+        const double *hn
+        const double *cn
+
+    ctypedef struct fastrnn_stack_input_gradient_f64:
+        double *parameters
+        double *x
+        double *h0
+        double *c0
+
+    fastrnn_status fastrnn_stack_memory_f64(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, fastrnn_stack_bytes *bytes)
+    fastrnn_status fastrnn_stack_forward_f64(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f64 *input,
+        const fastrnn_stack_output_f64 *output, void *tape, void *workspace)
+    fastrnn_status fastrnn_stack_backward_f64(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f64 *input, void *tape,
+        const fastrnn_stack_output_gradient_f64 *output_gradient,
+        const fastrnn_stack_input_gradient_f64 *input_gradient, void *workspace)
+    fastrnn_status fastrnn_stack_step_f64(
+        const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f64 *input,
+        const fastrnn_stack_output_f64 *output, void *workspace)
+
     fastrnn_status fastrnn_softmax_cross_entropy_f64(
         size_t N, size_t V, const int64_t *targets, double *logits, double *loss)
     fastrnn_status fastrnn_clip_f64(size_t n, double limit, double *x)

@@ -1,6 +1,7 @@
 """What every layer has: named parameters and their gradients, each a view into one flat buffer."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,19 +27,20 @@ class Layer:
     def __init__(self, shapes: Shapes, dtype: DTypeLike, initial: Callable[[tuple[int, ...]], Array]) -> None:
         self.dtype = real_dtype(dtype)
         self._shapes = shapes
-        count = sum(int(np.prod(shape)) for shape in shapes.values())
+        count = sum(math.prod(shape) for shape in shapes.values())
         self._attach(np.empty(count, self.dtype), np.zeros(count, self.dtype))
         for parameter in self.parameters.values():
             parameter[...] = initial(parameter.shape)
 
     def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
         """Makes the two dicts of views into these buffers."""
-        self.flat_parameters, self.flat_gradients = flat_parameters, flat_gradients
+        # Views of the whole: NumPy resizes no array that is not its memory's owner, so the memory stays where it is.
+        self.flat_parameters, self.flat_gradients = flat_parameters[:], flat_gradients[:]
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         begin = 0
         for name, shape in self._shapes.items():
-            end = begin + int(np.prod(shape))
+            end = begin + math.prod(shape)
             self.parameters[name] = flat_parameters[begin:end].reshape(shape)
             self.gradients[name] = flat_gradients[begin:end].reshape(shape)
             begin = end
@@ -84,8 +86,9 @@ class Layer:
         return f"{type(self).__name__}({', '.join(arguments)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the views, which would come back as arrays of their own."""
-        return {name: value for name, value in vars(self).items() if name not in ("parameters", "gradients")}
+        """All but the views, which would come back as arrays of their own, and what `_attach` makes over them."""
+        made = ("parameters", "gradients", "_kernels")
+        return {name: value for name, value in vars(self).items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

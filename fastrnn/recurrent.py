@@ -4,10 +4,12 @@
 import math
 from typing import Any, ClassVar
 
-from numpy.typing import DTypeLike
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.arguments import flag, integer, real
-from fastrnn.layer import Layer, Shapes, uniform
+from fastrnn.arrays import Integers, check_shape, integer_array, is_integer, real_array
+from fastrnn.layer import Array, Layer, Shapes, uniform
 from fastrnn.random import generator
 
 NONLINEARITIES = ("tanh", "relu", "sigmoid")
@@ -63,6 +65,39 @@ class RecurrentLayer(Layer):
                 if self.bias:
                     shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
         return shapes
+
+    def _inputs(self, x: Any, *axes: str) -> "NDArray[Any]":
+        """x with these axes, and one of the inputs after them unless it holds integers; TypeError or ValueError."""
+        array = np.asarray(x)
+        if is_integer(array):
+            check_shape(array, "x", axes)
+            return array
+        return real_array(array, "x", self.dtype, (*axes, self.input_size))
+
+    def _states(self, value: Any, name: str, B: int) -> tuple[Array, ...] | None:
+        """The arrays of a state that the caller gave, or None for None; TypeError or ValueError."""
+        shape = (self.num_layers * self.num_directions, B, self.hidden_size)
+        if value is None:
+            return None
+        if len(self.state_names) == 1:
+            return (real_array(value, name, self.dtype, shape),)
+        if not isinstance(value, tuple | list) or len(value) != len(self.state_names):
+            raise TypeError(f"{name} must be a tuple ({', '.join(self.state_names)}) of arrays")
+        return tuple(real_array(part, f"{name}[{i}]", self.dtype, shape) for i, part in enumerate(value))
+
+    def _public(self, states: tuple[Array, ...]) -> Any:
+        """A state as the caller sees it."""
+        return states if len(states) > 1 else states[0]
+
+    def _lengths(self, value: Any, T: int, B: int) -> Integers:
+        """lengths (B,), T for None; TypeError or ValueError."""
+        if value is None:
+            return np.full(B, T)
+        lengths = integer_array(value, "lengths")
+        check_shape(lengths, "lengths", (B,))
+        if lengths.min() < 1 or lengths.max() > T:
+            raise ValueError(f"lengths must be in [1, {T}], the number of steps, and are {lengths.tolist()}")
+        return lengths
 
 
 class RNNLayer(RecurrentLayer):

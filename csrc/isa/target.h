@@ -15,6 +15,7 @@
 
 #include "../cpu.h"
 #include "../kernels/kernels.h"
+#include "../parameters.h"
 #include "../subnormals.h"
 
 #if FASTRNN_X86

@@ -6,13 +6,24 @@
 #include "product.h"
 #include "pack.h"
 #include "adagrad.h"
-#include "workspace.h"
 #include "gradients.h"
 #include "softmax.h"
+#include "one_hot.h"
+#include "matvec.h"
+#include "rows.h"
+#include "strand.h"
 #include "rnn.h"
+#include "gru.h"
+#include "lstm.h"
+#include "workspace.h"
+#include "linear.h"
 #include "char_rnn.h"
 #include "train.h"
 #include "sample.h"
+#include "gates.h"
+#include "tape.h"
+#include "routes.h"
+#include "stack.h"
 #include "ceilings.h"
 
 const TYPED(fastrnn_kernel_table) KERNELS = {
@@ -20,8 +31,15 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .char_rnn_loss = char_rnn_loss,
     .char_rnn_train = char_rnn_train,
     .char_rnn_sample = char_rnn_sample,
-    .rnn_forward = rnn_forward,
-    .rnn_backward = rnn_backward,
+    .linear_memory = linear_memory,
+    .linear_forward = linear_forward,
+    .linear_backward = linear_backward,
+    .embedding_forward = embedding_forward,
+    .embedding_backward = embedding_backward,
+    .stack_memory = stack_memory,
+    .stack_forward = stack_forward,
+    .stack_backward = stack_backward,
+    .stack_step = stack_step,
     .softmax_cross_entropy = softmax_cross_entropy,
     .clip = clip,
     .adagrad = adagrad,

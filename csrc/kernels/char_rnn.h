@@ -1,19 +1,25 @@
-/* The character model: the recurrent layer, y_t = Why h_t + by, and softmax cross-entropy over all steps. */
+/* The character model of min-char-rnn: a vanilla recurrent layer over 1-of-V inputs, an output layer, and softmax
+ * cross-entropy over all steps,
+ *
+ *     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh)      y_t = Why h_t + by      p_t = softmax(y_t) */
 
 /* Packs all five matrices, be they parameters or the optimizer's memory of them. */
 static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from, const workspace_layout *w,
                           const packed_model *to)
 {
-    rnn_pack(shape, &from->rnn, w, to);
-    pack(shape->V, shape->H, from->output.Why, to->Why);
-    copy_to_padded(1, shape->V, from->output.by, to->by, w->v);
+    const size_t H = shape->H, V = shape->V;
+    transpose(H, V, from->rnn.Wxh, V, to->Wxh_rows, w->h, TRANSPOSE_PADDED);
+    pack(H, H, from->rnn.Whh, to->Whh);
+    copy_to_padded(1, H, from->rnn.bh, to->bh, w->h);
+    pack(V, H, from->output.Why, to->Why);
+    copy_to_padded(1, V, from->output.by, to->by, w->v);
 }
 
 static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from, const workspace_layout *w,
                             const TYPED(fastrnn_char_rnn) *to)
 {
     const size_t H = shape->H, V = shape->V;
-    transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, false);
+    transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, TRANSPOSE_DENSE);
     unpack(H, H, from->Whh, to->rnn.Whh);
     unpack(V, H, from->Why, to->output.Why);
     copy_from_padded(1, H, from->bh, w->h, to->rnn.bh);
@@ -27,6 +33,71 @@ static void char_rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fas
     char_rnn_pack(shape, model, w, &w->parameters);
     transpose_packed(H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
     transpose_packed(V, H, w->parameters.Why, 0, V, w->Why_transposed);
+}
+
+/* The recurrent layer as a strand: hs[0] is the state before the first step. */
+static strand char_rnn_strand(const fastrnn_shape *shape, const workspace_layout *w)
+{
+    return (strand){.B = shape->B,
+                    .H = shape->H,
+                    .h = w->h,
+                    .u = w->h,
+                    .slot_row = w->h,
+                    .rows = {shape->T, shape->B, NULL},
+                    .hs = w->hs,
+                    .slots = w->hs + shape->B * w->h,
+                    .Whh_transposed = w->Whh_transposed,
+                    .Whh = w->parameters.Whh,
+                    .dhs = w->dhs,
+                    .dh = w->dh};
+}
+
+/* Step t of the recurrent layer and the ones after it, N rows in all, get what their inputs add. */
+static void input_forward(const fastrnn_shape *shape, const workspace_layout *w, size_t t, size_t N,
+                          const int64_t *inputs)
+{
+    const size_t H = shape->H, h = w->h;
+    one_hot_forward(N, inputs, w->parameters.Wxh_rows, h, H, w->parameters.bh, H, w->hs + (t + 1) * shape->B * h, h);
+}
+
+/* In the forward pass this was Wxh x_t, so now dWxh = sum over t of d_t x_t^T. The rows of characters that do not occur
+ * are zero, and Adagrad leaves such a row as it is: they are not touched at all. */
+static void input_backward(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
+                           const gradient_use *use, real *dWxh)
+{
+    const size_t H = shape->H, V = shape->V, h = w->h;
+    one_hot_backward(shape->T * shape->B, V, inputs, w->dhs, h, H, w->dWxh_rows, h, w->occurs);
+    for (size_t x = 0; x < V; x++) {
+        if (use->way == GRADIENT_APPLIED && w->occurs[x]) {
+            adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
+                    w->parameters.Wxh_rows + x * h);
+        } else if (use->way == GRADIENT_CLIPPED && !w->occurs[x]) {
+            memset(w->dWxh_rows + x * h, 0, h * sizeof(real));
+        }
+    }
+    if (use->way == GRADIENT_CLIPPED) {
+        transpose(V, H, w->dWxh_rows, h, dWxh, V, TRANSPOSE_DENSE);
+        clip(H * V, use->limit, dWxh);
+    }
+}
+
+/* dWhh = sum over t of d_t h_{t-1}^T,  dWxh likewise with x_t,  dbh = sum of d_t. */
+static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
+                          const gradient_use *use, const TYPED(fastrnn_rnn) *gradients)
+{
+    const size_t H = shape->H, h = w->h, TB = shape->T * shape->B;
+    const weight_target Whh = {.M = H,
+                               .N = H,
+                               .gradient = gradients->Whh,
+                               .parameter = w->parameters.Whh,
+                               .memory = w->memory.Whh,
+                               .transposed = w->Whh_transposed};
+    const weight_target bh = {
+        .N = H, .gradient = gradients->bh, .parameter = w->parameters.bh, .memory = w->memory.bh};
+    const right_factor hs_before = {.data = w->hs, .K = TB, .N = H, .row = h};
+    weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
+    bias_gradient(use, TB, w->dhs, h, &bh, w->dbias);
+    input_backward(shape, w, inputs, use, gradients->Wxh);
 }
 
 /* ys = Why h + by for N states, rows h and v apart. */
@@ -52,8 +123,10 @@ static void output_backward(const fastrnn_shape *shape, const workspace_layout *
                                .memory = w->memory.Why,
                                .transposed = w->Why_transposed};
     const right_factor hs = {.data = w->hs + shape->B * w->h, .K = TB, .N = H, .row = w->h}; /* from h_0 on */
-    weight_gradient(w, use, (left_factor){w->ys, 1, w->v}, hs, &Why);
-    bias_gradient(w, use, TB, V, w->ys, w->v, gradients->by, w->parameters.by, w->memory.by);
+    const weight_target by = {
+        .N = V, .gradient = gradients->by, .parameter = w->parameters.by, .memory = w->memory.by};
+    weight_gradient(use, (left_factor){w->ys, 1, w->v}, hs, &Why, w->some_rows);
+    bias_gradient(use, TB, w->ys, w->v, &by, w->dbias);
 }
 
 /* The loss over one sequence: the model is packed, hs[0] is h_{-1}; hs is written, and ys becomes dy. */
@@ -61,7 +134,9 @@ static double char_rnn_forward(const fastrnn_shape *shape, const workspace_layou
                                const int64_t *targets)
 {
     const size_t TB = shape->T * shape->B;
-    rnn_through_time(shape, w, inputs);
+    const strand layer = char_rnn_strand(shape, w);
+    input_forward(shape, w, 0, TB, inputs);
+    rnn_tanh_through_time(&layer);
     output_forward(shape, w, TB, w->hs + shape->B * w->h, w->ys);
     return softmax_cross_entropy(TB, shape->V, w->v, targets, w->ys);
 }
@@ -72,7 +147,9 @@ static void char_rnn_backward(const fastrnn_shape *shape, const workspace_layout
                               const gradient_use *use, const TYPED(fastrnn_char_rnn) *gradients)
 {
     output_backward(shape, w, use, &gradients->output);
-    rnn_back_through_time(shape, w);
+    const strand layer = char_rnn_strand(shape, w);
+    memset(layer.dh, 0, shape->B * w->h * sizeof(real)); /* nothing comes from after the last step */
+    rnn_tanh_back_through_time(&layer);
     rnn_gradients(shape, w, inputs, use, &gradients->rnn);
 }
 
@@ -89,7 +166,7 @@ static double char_rnn_loss(const fastrnn_shape *shape, const TYPED(fastrnn_char
     if (isfinite(loss)) {
         copy_from_padded(B, H, w.hs + shape->T * B * w.h, w.h, hlast);
         if (gradients != NULL) {
-            const gradient_use clipped = {.limit = limit};
+            const gradient_use clipped = {.way = GRADIENT_CLIPPED, .limit = limit};
             char_rnn_backward(shape, &w, inputs, &clipped, gradients);
         }
     }

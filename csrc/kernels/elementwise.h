@@ -27,6 +27,18 @@ static void sigmoid_all(size_t n, const real *x, real *y)
     map(n, x, y, vec_sigmoid);
 }
 
+/* y += x */
+static void add(size_t n, const real *x, real *y)
+{
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec_store(y + i, vec_add(vec_load(y + i), vec_load(x + i)));
+    }
+    if (i < n) {
+        vec_store_tail(y + i, n - i, vec_add(vec_load_tail(y + i, n - i, 0), vec_load_tail(x + i, n - i, 0)));
+    }
+}
+
 static void clip(size_t n, real limit, real *x)
 {
     size_t i = 0;

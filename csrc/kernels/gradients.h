@@ -1,11 +1,29 @@
-/* Where gradients with respect to parameters go as soon as they are there: clipped, into the caller's dense matrices, or
- * clipped, through Adagrad, into the packed parameters. Either way a gradient lives for a few rows only, in L1. */
+/* Where gradients with respect to parameters go as soon as they are there: clipped, into the caller's dense matrices;
+ * added to what is in them; or clipped, through Adagrad, into the packed parameters. Either way a block of a gradient
+ * lives for a few rows only, in L1. */
+
+typedef enum { GRADIENT_CLIPPED, GRADIENT_ADDED, GRADIENT_APPLIED } gradient_way;
 
 typedef struct {
-    real limit;         /* each element is clipped to [-limit, limit] */
-    bool update;        /* Adagrad at once, or else the gradient itself is wanted */
+    gradient_way way;
+    real limit;         /* each element is clipped to [-limit, limit], unless it is added */
     real learning_rate; /* of Adagrad */
 } gradient_use;
+
+/* How many rows of a weight's gradient, `row` numbers each, are computed before they are used, whole LINE_REALS of them.
+ * After a short sum, over K steps and sequences, they take 16 KB at most and are still in L1; a long sum reads so much
+ * for each block of rows that there should be few, and they take 256 KB of L2. */
+static size_t rows_at_once(size_t row, size_t K)
+{
+    const size_t bytes = K < 256 ? 16384 : 262144, lines = bytes / (LINE_REALS * row * sizeof(real));
+    return (lines > 1 ? lines : 1) * LINE_REALS;
+}
+
+/* Numbers of scratch memory that weight_gradient needs for a gradient of N columns, summed over K rows. */
+static size_t some_rows_size(size_t N, size_t K)
+{
+    return rows_at_once(padded_row(N), K) * padded_row(N);
+}
 
 /* A weight matrix (M, N) that its gradient reaches: the caller's dense gradient, or, to update, the packed parameter,
  * its optimizer's memory and the parameter's transpose, which is to follow. */
@@ -14,6 +32,17 @@ typedef struct {
     real *gradient;
     real *parameter, *memory, *transposed;
 } weight_target;
+
+/* Rows of a gradient, padded to whole registers, go to the caller's matrix. */
+static void hand_over(const gradient_use *use, size_t rows, size_t columns, const real *src, size_t src_row, real *dst,
+                      size_t dst_row)
+{
+    if (use->way == GRADIENT_ADDED) {
+        add_padded(rows, columns, src, src_row, dst, dst_row);
+    } else {
+        copy_clipped(rows, columns, src, src_row, use->limit, dst, dst_row);
+    }
+}
 
 /* Rows i0 ... i0 + n - 1 of the gradient, packed, go through Adagrad into the parameter. Within a panel the rows follow
  * each other, in the gradient as in the parameter and the memory. */
@@ -29,42 +58,42 @@ static void update_rows(const gradient_use *use, const weight_target *weight, si
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
 
-/* The same rows, clipped, go to the caller. */
+/* The same rows go to the caller. */
 static void return_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
     const partition panels = panels_of(weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
-        copy_clipped(n, c.filled, rows + n * c.first, c.width, use->limit,
-                     weight->gradient + i0 * weight->N + c.first, weight->N);
+        hand_over(use, n, c.filled, rows + n * c.first, c.width, weight->gradient + i0 * weight->N + c.first,
+                  weight->N);
     }
 }
 
-/* The gradient A B of a weight matrix, some rows at a time. */
-static void weight_gradient(const workspace_layout *w, const gradient_use *use, left_factor A, right_factor B,
-                            const weight_target *weight)
+/* The gradient A B of a weight matrix, some rows at a time, in some_rows. */
+static void weight_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
+                            real *some_rows)
 {
-    const size_t at_once = rows_at_once(w->h, B.K);
+    const size_t at_once = rows_at_once(padded_row(weight->N), B.K);
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
-        product(n, rows, B, w->some_rows, 0, false);
-        if (use->update) {
-            update_rows(use, weight, i0, n, w->some_rows);
+        product(n, rows, B, some_rows, 0, false);
+        if (use->way == GRADIENT_APPLIED) {
+            update_rows(use, weight, i0, n, some_rows);
         } else {
-            return_rows(use, weight, i0, n, w->some_rows);
+            return_rows(use, weight, i0, n, some_rows);
         }
     }
 }
 
-/* The gradient of a bias: the sum of n rows, `row` apart. */
-static void bias_gradient(const workspace_layout *w, const gradient_use *use, size_t n, size_t N, const real *rows,
-                          size_t row, real *gradient, real *parameter, real *memory)
+/* The gradient of a bias: the sum of n rows, `row` apart, taken in `sums`, which is as long as a row. */
+static void bias_gradient(const gradient_use *use, size_t n, const real *rows, size_t row, const weight_target *bias,
+                          real *sums)
 {
-    sum_rows(n, N, rows, row, w->dbias);
-    if (use->update) {
-        adagrad(N, use->learning_rate, use->limit, w->dbias, memory, parameter);
+    sum_rows(n, bias->N, rows, row, sums);
+    if (use->way == GRADIENT_APPLIED) {
+        adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
     } else {
-        copy_clipped(1, N, w->dbias, row, use->limit, gradient, N);
+        hand_over(use, 1, bias->N, sums, row, bias->gradient, bias->N);
     }
 }

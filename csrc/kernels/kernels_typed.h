@@ -14,11 +14,25 @@ typedef struct {
     fastrnn_status (*char_rnn_sample)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
                                       FASTRNN_REAL *h, int64_t first, size_t n, FASTRNN_REAL temperature,
                                       const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
-    void (*rnn_forward)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-                        const FASTRNN_REAL *h0, FASTRNN_REAL *hs, void *workspace);
-    void (*rnn_backward)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_rnn) *layer, const int64_t *inputs,
-                         const FASTRNN_REAL *h0, const FASTRNN_REAL *hs, const FASTRNN_REAL *dhs,
-                         const FASTRNN_TYPED(fastrnn_rnn) *gradients, FASTRNN_REAL *dh0, void *workspace);
+    size_t (*linear_memory)(size_t N, size_t inputs, size_t outputs);
+    void (*linear_forward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
+                           const FASTRNN_REAL *x, FASTRNN_REAL *y, void *workspace);
+    void (*linear_backward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
+                            const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                            const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx, void *workspace);
+    void (*embedding_forward)(size_t N, size_t E, const FASTRNN_REAL *W, const int64_t *indices, FASTRNN_REAL *y);
+    void (*embedding_backward)(size_t N, size_t E, const int64_t *indices, const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
+    fastrnn_stack_bytes (*stack_memory)(const fastrnn_stack *stack, const fastrnn_batch *batch);
+    void (*stack_forward)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                          const FASTRNN_TYPED(fastrnn_stack_input) *input,
+                          const FASTRNN_TYPED(fastrnn_stack_output) *output, void *tape, void *workspace);
+    void (*stack_backward)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                           const FASTRNN_TYPED(fastrnn_stack_input) *input, void *tape,
+                           const FASTRNN_TYPED(fastrnn_stack_output_gradient) *output_gradient,
+                           const FASTRNN_TYPED(fastrnn_stack_input_gradient) *input_gradient, void *workspace);
+    void (*stack_step)(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                       const FASTRNN_TYPED(fastrnn_stack_input) *input,
+                       const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
     void (*clip)(size_t n, FASTRNN_REAL limit, FASTRNN_REAL *x);
     void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, FASTRNN_REAL limit, const FASTRNN_REAL *gradient,

@@ -52,6 +52,23 @@ static void copy_clipped(size_t rows, size_t columns, const real *src, size_t sr
     }
 }
 
+/* dst += src; src is padded to whole registers, dst is not. */
+static void add_padded(size_t rows, size_t columns, const real *src, size_t src_row, real *dst, size_t dst_row)
+{
+    for (size_t i = 0; i < rows; i++) {
+        const real *from = src + i * src_row;
+        real *to = dst + i * dst_row;
+        size_t j = 0;
+        for (; j + VEC_LANES <= columns; j += VEC_LANES) {
+            vec_store(to + j, vec_add(vec_load(to + j), vec_load(from + j)));
+        }
+        if (j < columns) {
+            const size_t tail = columns - j;
+            vec_store_tail(to + j, tail, vec_add(vec_load_tail(to + j, tail, 0), vec_load(from + j)));
+        }
+    }
+}
+
 /* Turns the VEC_LANES x VEC_LANES square whose rows are the registers into its transpose: each round zips row i with
  * row i + VEC_LANES / 2, which moves one bit of a number's row index into its column index. */
 INLINE void transpose_square(vec square[VEC_LANES])
@@ -68,13 +85,20 @@ INLINE void transpose_square(vec square[VEC_LANES])
     }
 }
 
-/* dst (columns, rows) = src (rows, columns) transposed, square by square. With `padded`, rows of dst are written to
- * the end of their last register, with zeros; without, nothing is written past `rows`. */
+/* What a transpose does with what it finds in dst. */
+typedef enum {
+    TRANSPOSE_PADDED, /* writes each row to the end of its last register, with zeros */
+    TRANSPOSE_DENSE,  /* writes nothing past the row's end */
+    TRANSPOSE_ADDED   /* adds, likewise */
+} transpose_way;
+
+/* dst (columns, rows) = or += src (rows, columns) transposed, square by square. Of src nothing past `columns` is read. */
 static void transpose(size_t rows, size_t columns, const real *src, size_t src_row, real *dst, size_t dst_row,
-                      bool padded)
+                      transpose_way way)
 {
     for (size_t i0 = 0; i0 < rows; i0 += VEC_LANES) {
         const size_t n_rows = rows - i0 < VEC_LANES ? rows - i0 : VEC_LANES;
+        const bool whole = n_rows == VEC_LANES;
         for (size_t j0 = 0; j0 < columns; j0 += VEC_LANES) {
             const size_t n_columns = columns - j0 < VEC_LANES ? columns - j0 : VEC_LANES;
             const real *from = src + i0 * src_row + j0;
@@ -86,11 +110,14 @@ static void transpose(size_t rows, size_t columns, const real *src, size_t src_r
                                                      : vec_load_tail(from + i * src_row, n_columns, 0);
             }
             transpose_square(square);
-            for (size_t j = 0; j < n_columns; j++) {
-                if (padded || n_rows == VEC_LANES) {
-                    vec_store(to + j * dst_row, square[j]);
+            for (size_t j = 0; j < n_columns; j++, to += dst_row) {
+                if (way == TRANSPOSE_ADDED) {
+                    square[j] = vec_add(square[j], whole ? vec_load(to) : vec_load_tail(to, n_rows, 0));
+                }
+                if (whole || way == TRANSPOSE_PADDED) {
+                    vec_store(to, square[j]);
                 } else {
-                    vec_store_tail(to + j * dst_row, n_rows, square[j]);
+                    vec_store_tail(to, n_rows, square[j]);
                 }
             }
         }

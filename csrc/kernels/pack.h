@@ -41,6 +41,16 @@ static void pack(size_t K, size_t N, const real *src, real *dst)
     }
 }
 
+/* Packed (K, N) = src, dense (N, K), transposed. */
+static void pack_transposed(size_t K, size_t N, const real *src, real *dst)
+{
+    const partition panels = panels_of(N);
+    for (size_t p = 0; p < panels.parts; p++) {
+        const panel c = panel_at(&panels, N, p);
+        transpose(c.filled, K, src + c.first * K, K, dst + K * c.first, c.width, TRANSPOSE_PADDED);
+    }
+}
+
 /* dst, dense (K, N) = src, packed. */
 static void unpack(size_t K, size_t N, const real *src, real *dst)
 {
@@ -65,7 +75,8 @@ static void transpose_packed(size_t M, size_t N, const real *src, size_t first, 
         for (size_t p = 0; i0 < i1 && p < panels.parts; p++) {
             const panel from = panel_at(&panels, N, p);
             transpose(i1 - i0, from.filled, src + M * from.first + i0 * from.width, from.width,
-                      dst + N * to.first + from.first * to.width + (i0 - to.first), to.width, true);
+                      dst + N * to.first + from.first * to.width + (i0 - to.first), to.width,
+                      TRANSPOSE_PADDED);
         }
     }
 }

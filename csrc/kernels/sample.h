@@ -24,13 +24,17 @@ static fastrnn_status char_rnn_sample(const fastrnn_shape *shape, const TYPED(fa
     const size_t H = shape->H, V = shape->V;
     char_rnn_pack_parameters(shape, model, &w);
     const real s = 1 / temperature < REAL_LARGEST ? 1 / temperature : REAL_LARGEST; /* infinity times 0 would be NaN */
-    real *before = w.hs, *now = w.hs + w.h;
-    copy_to_padded(1, H, h, now, w.h);
+    const strand layer = char_rnn_strand(shape, &w);
+    const real *now = w.hs;
+    copy_to_padded(1, H, h, w.hs, w.h);
     for (size_t i = 0; i < n; i++) {
-        real *swap = before;
-        before = now;
-        now = swap;
-        rnn_step(shape, &w, i == 0 ? &first : &characters[i - 1], before, now, i % 2);
+        const size_t t = i % shape->T;
+        if (t == 0 && i > 0) {
+            memcpy(w.hs, now, w.h * sizeof(real)); /* T steps are over: on from the first */
+        }
+        input_forward(shape, &w, t, 1, i == 0 ? &first : &characters[i - 1]);
+        rnn_tanh_step(&layer, t);
+        now = states_at(&layer, layer.hs, t);
         output_forward(shape, &w, 1, now, w.ys);
         if (!isfinite(softmax(V, s, w.ys).sum)) {
             return FASTRNN_ERROR_NOT_FINITE; /* before a number is taken from the source */

@@ -50,8 +50,9 @@ static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fas
                                      size_t iterations, const fastrnn_interruption *interruption, void *workspace)
 {
     const workspace_layout w = workspace_at(shape, workspace);
-    const gradient_use update = {
-        .limit = (real)training->clip, .update = true, .learning_rate = (real)training->learning_rate};
+    const gradient_use update = {.way = GRADIENT_APPLIED,
+                                 .limit = (real)training->clip,
+                                 .learning_rate = (real)training->learning_rate};
     char_rnn_pack_parameters(shape, model, &w);
     char_rnn_pack(shape, memory, &w, &w.memory);
     copy_to_padded(shape->B, shape->H, hprev, w.hs, w.h);

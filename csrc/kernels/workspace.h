@@ -3,12 +3,12 @@
  *
  *     the model, as the products want it           states, and the gradients with respect to them
  *     Wxh_rows      (V, h)  Wxh^T                  hs         (T + 1, B, h)  h_{-1}, h_0 ... h_{T-1}
- *     Whh           packed (H, H)                  dhs        (T, B, h)      dh_t, then d_t = (1 - h_t^2) dh_t
- *     Why           packed (V, H)                  ys         (T, B, v)      y_t, then p_t, then dy_t
- *     bh (h), by (v)
+ *     Whh           packed (H, H)                  dhs        (T, B, h)      Why^T dy_t, then d_t = (1 - h_t^2) dh_t
+ *     Why           packed (V, H)                  dh         (B, h)         what step t + 1 adds to dh_t
+ *     bh (h), by (v)                               ys         (T, B, v)      y_t, then p_t, then dy_t
  *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
  *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
- *                                                  some_rows  (rows_at_once, h)  of dWhh or dWhy, packed
+ *                                                  some_rows  some rows of dWhh or dWhy, packed
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *
@@ -24,7 +24,7 @@ typedef struct {
     size_t h, v; /* numbers from row to row */
     packed_model parameters, memory;
     real *Whh_transposed, *Why_transposed;
-    real *hs, *dhs, *ys;
+    real *hs, *dhs, *dh, *ys;
     real *dWxh_rows, *some_rows, *dbias;
     int64_t *inputs, *targets;
     bool *occurs;
@@ -50,15 +50,6 @@ static packed_model take_model(uintptr_t *next, size_t H, size_t V)
     };
 }
 
-/* How many rows of a weight's gradient, h numbers each, are computed before they are used, whole LINE_REALS of them.
- * After a short sum, over K steps and sequences, they take 16 KB at most and are still in L1; a long sum reads so much
- * for each block of rows that there should be few, and they take 256 KB of L2. */
-static size_t rows_at_once(size_t h, size_t K)
-{
-    const size_t bytes = K < 256 ? 16384 : 262144, lines = bytes / (LINE_REALS * h * sizeof(real));
-    return (lines > 1 ? lines : 1) * LINE_REALS;
-}
-
 /* Lays the pieces out from `begin` on and returns the end. The limits that api.c sets on a shape (H, V < 2^24,
  * T B < 2^32) keep every size below 2^60 bytes, so that nothing here overflows. */
 static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_layout *w)
@@ -73,9 +64,10 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     w->Why_transposed = take(&next, packed_size(H, V) * size);
     w->hs = take(&next, (T + 1) * B * h * size);
     w->dhs = take(&next, T * B * h * size);
+    w->dh = take(&next, B * h * size);
     w->ys = take(&next, T * B * v * size);
     w->dWxh_rows = take(&next, V * h * size);
-    w->some_rows = take(&next, rows_at_once(h, T * B) * h * size);
+    w->some_rows = take(&next, some_rows_size(H, T * B) * size);
     w->dbias = take(&next, (h > v ? h : v) * size);
     w->memory = take_model(&next, H, V);
     w->inputs = take(&next, T * B * sizeof(int64_t));

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastrnn.layer import Array, Layer
-from fastrnn.reference.arrays import Integers, is_integer
+from fastrnn.arrays import Integers, is_integer
 
 
 class Affine(NamedTuple):

@@ -14,9 +14,9 @@ from fastrnn.feedforward import EmbeddingLayer, LinearLayer
 from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RNNLayer
 from fastrnn.reference.affine import Affine
-from fastrnn.reference.arrays import Integers, check_indices, integer_array, real_array
+from fastrnn.arrays import Integers, check_indices, integer_array, real_array
 from fastrnn.reference.recurrent import Memory, Recurrent, State
-from fastrnn.reference.tape import Tape, read
+from fastrnn.tape import Tape, read
 
 
 def sigmoid(a: Array) -> Array:
@@ -164,7 +164,7 @@ class Embedding(EmbeddingLayer):
         """y = weight[x], so dweight[x] += dy: a row that was read twice is added to twice."""
         x = read(tape, self)
         dy = real_array(dy, "dy", self.dtype, (*x.shape, self.embedding_size))
-        tape.close()
+        tape.use()
         np.add.at(self.gradients["weight"], x, dy)
 
     def _indices(self, x: Any) -> Integers:
@@ -188,7 +188,7 @@ class Linear(LinearLayer):
         """dx, of the shape of x; `Affine.backward` has the equations."""
         x = read(tape, self)
         dy = real_array(dy, "dy", self.dtype, (*x.shape[:-1], self.output_size))
-        tape.close()
+        tape.use()
         dx = self._map().backward(x.reshape(-1, self.input_size), dy.reshape(-1, self.output_size))
         return dx.reshape(x.shape)
 

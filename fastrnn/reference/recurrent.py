@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fastrnn.layer import Array
 from fastrnn.recurrent import RecurrentLayer, parameter_suffix
 from fastrnn.reference.affine import Affine
-from fastrnn.reference.arrays import Integers, check_indices, check_shape, integer_array, is_integer, real_array
-from fastrnn.reference.tape import Tape, read
+from fastrnn.arrays import Integers, check_indices, check_shape, integer_array, is_integer, real_array
+from fastrnn.tape import Tape, read
 
 State = tuple[Array, ...]  # (h,) or (h, c): of one cell each (B, H), of all layers each (L*D, B, H)
 Memory = tuple[Any, ...]  # what a cell's forward step keeps for its backward step
@@ -73,8 +73,8 @@ class Recurrent(RecurrentLayer):
         T, B = kept.live.shape
         D, H = self.num_directions, self.hidden_size
         dy = real_array(dy, "dy", self.dtype, (T, B, D * H))
-        dstates = self._states(dh_n, "dh_n", B)
-        tape.close()
+        dstates = self._new_states(dh_n, "dh_n", B)
+        tape.use()
         for layer in reversed(range(self.num_layers)):
             if layer < len(kept.scales):
                 dy = dy * kept.scales[layer]  # in the forward pass the layer above read y * scale
@@ -85,26 +85,24 @@ class Recurrent(RecurrentLayer):
                 dstate = tuple(part[k] for part in dstates)
                 dx = dx + self._direction_backward(layer, direction, kept.memories[k], kept.live, dh, dstate)
             dy = dx  # what is the input of one layer is the output of the one below
-        return (None if kept.integers else dx), _public(dstates)
+        return (None if kept.integers else dx), self._public(dstates)
 
     def step(self, x: Any, h: Any = None) -> tuple[Array, Any]:
         """y, h: the outputs (B, H) and states after one step, x (B, I) or (B,) integers; h as h0 of a call."""
         if self.bidirectional:
             raise ValueError("step needs a layer of one direction: the reverse one begins where the sequence ends")
-        x = np.asarray(x)
-        self._check_inputs(x, "B")
+        x = self._inputs(x, "B")
         y, h = self(x[np.newaxis], h)
         return y[0], h
 
     def _sequences(self, x: Any, h0: Any, lengths: Any, dropout: float) -> tuple[Array, Any, Kept]:
         """All layers, one after the other."""
-        x = np.asarray(x)
-        self._check_inputs(x, "T", "B")
+        x = self._inputs(x, "T", "B")
         T, B = x.shape[:2]
-        kept = Kept(np.arange(T)[:, np.newaxis] < _lengths(lengths, T, B), is_integer(x))
+        kept = Kept(np.arange(T)[:, np.newaxis] < self._lengths(lengths, T, B), is_integer(x))
         if kept.integers:
             check_indices(x[kept.live], "x", self.input_size)
-        states = self._states(h0, "h0", B)
+        states = self._new_states(h0, "h0", B)
         for layer in range(self.num_layers):
             if layer and dropout:
                 scale = (self.rng.random(x.shape) >= dropout) * self.dtype.type(1 / (1 - dropout))
@@ -117,7 +115,7 @@ class Recurrent(RecurrentLayer):
                 kept.memories.append(memories)
                 ys.append(y)
             x = np.concatenate(ys, axis=2)
-        return x, _public(states), kept
+        return x, self._public(states), kept
 
     def _direction(
         self, layer: int, direction: int, x: Array | Integers, live: "NDArray[np.bool]", state: State
@@ -160,28 +158,13 @@ class Recurrent(RecurrentLayer):
             Affine.of(self, "weight_hh" + suffix, "bias_hh" + suffix),
         )
 
-    def _check_inputs(self, x: "NDArray[Any]", *axes: str) -> None:
-        """x is to have these axes, and one of the inputs after them unless it holds integers."""
-        if is_integer(x):
-            check_shape(x, "x", axes)
-        else:
-            real_array(x, "x", self.dtype, (*axes, self.input_size))
-
-    def _states(self, value: Any, name: str, B: int) -> State:
+    def _new_states(self, value: Any, name: str, B: int) -> State:
         """The arrays of a state that the caller gave, copied, to be written to; zero for None."""
-        shape = (self.num_layers * self.num_directions, B, self.hidden_size)
-        if value is None:
+        states = self._states(value, name, B)
+        if states is None:
+            shape = (self.num_layers * self.num_directions, B, self.hidden_size)
             return tuple(np.zeros(shape, self.dtype) for _ in self.state_names)
-        if len(self.state_names) == 1:
-            return (real_array(value, name, self.dtype, shape).copy(),)
-        if not isinstance(value, tuple | list) or len(value) != len(self.state_names):
-            raise TypeError(f"{name} must be a tuple ({', '.join(self.state_names)}) of arrays")
-        return tuple(real_array(part, f"{name}[{i}]", self.dtype, shape).copy() for i, part in enumerate(value))
-
-
-def _public(states: State) -> Any:
-    """A state as the caller sees it."""
-    return states if len(states) > 1 else states[0]
+        return tuple(part.copy() for part in states)
 
 
 def _times(T: int, direction: int) -> range:
@@ -192,13 +175,3 @@ def _times(T: int, direction: int) -> range:
 def _assign(state: State, rows: "NDArray[np.bool]", values: State) -> None:
     for part, value in zip(state, values, strict=True):
         part[rows] = value
-
-
-def _lengths(value: Any, T: int, B: int) -> "NDArray[Any]":
-    if value is None:
-        return np.full(B, T)
-    lengths = integer_array(value, "lengths")
-    check_shape(lengths, "lengths", (B,))
-    if lengths.min() < 1 or lengths.max() > T:
-        raise ValueError(f"lengths must be in [1, {T}], the number of steps, and are {lengths.tolist()}")
-    return lengths

@@ -1,0 +1,85 @@
+/* The layers before and after the recurrent ones: y = W x + b, and y = a row of W. N rows each, dense, as the caller has
+ * them. */
+
+typedef struct {
+    real *W;    /* packed (O, I) or (I, O) */
+    real *x;    /* (N, padded_row(I)) */
+    real *y;    /* (N, padded_row(O)) */
+    real *rows; /* some rows of dW */
+    real *sums; /* (padded_row(O)) */
+} linear_scratch;
+
+static uintptr_t lay_out_linear(size_t N, size_t I, size_t O, uintptr_t begin, linear_scratch *w)
+{
+    const size_t there = packed_size(I, O), back = packed_size(O, I), size = sizeof(real);
+    uintptr_t next = begin;
+    w->W = take(&next, (there > back ? there : back) * size);
+    w->x = take(&next, N * padded_row(I) * size);
+    w->y = take(&next, N * padded_row(O) * size);
+    w->rows = take(&next, some_rows_size(I, N) * size);
+    w->sums = take(&next, padded_row(O) * size);
+    return next;
+}
+
+static size_t linear_memory(size_t N, size_t I, size_t O)
+{
+    linear_scratch w;
+    return (size_t)lay_out_linear(N, I, O, 0, &w) + 63; /* as workspace_size */
+}
+
+static void linear_forward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, real *y,
+                           void *workspace)
+{
+    linear_scratch w;
+    lay_out_linear(N, I, O, (uintptr_t)workspace, &w);
+    const size_t row = padded_row(O);
+    const uint64_t subnormals = subnormals_as_zero();
+    pack_transposed(I, O, layer->Why, w.W);
+    for (size_t n = 0; layer->by != NULL && n < N; n++) {
+        copy_to_padded(1, O, layer->by, w.y + n * row, row);
+    }
+    product(N, (left_factor){x, I, 1}, packed(w.W, I, O), w.y, row, layer->by != NULL);
+    copy_from_padded(N, O, w.y, row, y);
+    subnormals_restore(subnormals);
+}
+
+/* In the forward pass this was y = W x + b, so now dx = W^T dy, dW += sum over the rows of dy x^T, db += sum of dy. */
+static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x,
+                            const real *dy, const TYPED(fastrnn_linear) *gradients, real *dx, void *workspace)
+{
+    linear_scratch w;
+    lay_out_linear(N, I, O, (uintptr_t)workspace, &w);
+    const size_t x_row = padded_row(I), y_row = padded_row(O);
+    const gradient_use added = {.way = GRADIENT_ADDED};
+    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
+    const weight_target b = {.N = O, .gradient = gradients->by};
+    const uint64_t subnormals = subnormals_as_zero();
+    copy_to_padded(N, I, x, w.x, x_row);
+    copy_to_padded(N, O, dy, w.y, y_row);
+    weight_gradient(&added, (left_factor){w.y, 1, y_row}, (right_factor){.data = w.x, .K = N, .N = I, .row = x_row}, &W,
+                    w.rows);
+    if (gradients->by != NULL) {
+        bias_gradient(&added, N, w.y, y_row, &b, w.sums);
+    }
+    if (dx != NULL) {
+        pack(O, I, layer->Why, w.W);
+        product(N, (left_factor){w.y, y_row, 1}, packed(w.W, O, I), w.x, x_row, false); /* x has served */
+        copy_from_padded(N, I, w.x, x_row, dx);
+    }
+    subnormals_restore(subnormals);
+}
+
+static void embedding_forward(size_t N, size_t E, const real *W, const int64_t *indices, real *y)
+{
+    for (size_t n = 0; n < N; n++) {
+        memcpy(y + n * E, W + (size_t)indices[n] * E, E * sizeof(real));
+    }
+}
+
+/* In the forward pass this was y = row x of W, so now that row of dW += dy. */
+static void embedding_backward(size_t N, size_t E, const int64_t *indices, const real *dy, real *dW)
+{
+    for (size_t n = 0; n < N; n++) {
+        add(E, dy + n * E, dW + (size_t)indices[n] * E);
+    }
+}

@@ -1,0 +1,413 @@
+/* Stacks of recurrent layers: every cell, layer and direction is a strand, and this is what joins them. */
+
+/* The strand of a layer and direction over its tape; what backward needs besides is added there. */
+static strand strand_of(const stack_call *call, const strand_tape *tape)
+{
+    return (strand){.B = call->batch->B, .H = call->H, .h = call->h, .u = call->u,
+                    .slot_row = call->slot_row, .rows = call->plan.rows,
+                    .hs = tape->hs, .cs = tape->cs, .slots = tape->slots};
+}
+
+/* The caller's states of a layer and direction, in an array (layers directions, B, H) that may be NULL. */
+static size_t state_offset(const stack_call *call, size_t layer, size_t direction)
+{
+    return (layer * call->D + direction) * call->batch->B * call->H;
+}
+
+static const real *states_of(const stack_call *call, const real *states, size_t layer, size_t direction)
+{
+    return states ? states + state_offset(call, layer, direction) : NULL;
+}
+
+/* The dropout between a layer and the one below it, or NULL. */
+static const real *dropout_below(const stack_call *call, const TYPED(fastrnn_stack_input) *input, size_t layer)
+{
+    const size_t rows = call->batch->T * call->batch->B;
+    return call->batch->dropout && layer > 0 ? input->dropout + (layer - 1) * rows * call->D * call->H : NULL;
+}
+
+static const real *biases(const stack_call *call, const real *parameters, size_t offset)
+{
+    return call->stack->bias ? parameters + offset : NULL;
+}
+
+/* ---- forward --------------------------------------------------------------------------------------------------- */
+
+/* W x + bias for N rows of one-hot inputs, from single columns of W. */
+static void one_hot_columns(const stack_call *call, size_t N, const int64_t *indices, const real *W_ih, const real *bias,
+                            real *slots)
+{
+    const cell_kind *cell = call->cell;
+    const size_t H = call->H, u = call->u, I = call->stack->input_size;
+    for (size_t n = 0; n < N; n++) {
+        real *a = slots + n * call->slot_row;
+        memcpy(a, bias, cell->slots * u * sizeof(real));
+        for (size_t slot = 0; slot < cell->input_slots; slot++) {
+            const real *column = W_ih + cell->gate[slot] * H * I + (size_t)indices[n];
+            for (size_t j = 0; j < H; j++) {
+                a[slot * u + j] += column[j * I];
+            }
+        }
+    }
+}
+
+/* The same where there are many rows: the table is memory for W^T. */
+static void one_hot_slots(const stack_call *call, size_t N, const int64_t *indices, const real *W_ih, const real *bias,
+                          real *table, real *slots)
+{
+    const cell_kind *cell = call->cell;
+    const slot_range inputs = {0, cell->input_slots};
+    const size_t H = call->H, u = call->u, I = call->stack->input_size, width = range_width(inputs, H, u);
+    if (few_columns(N, I)) {
+        one_hot_columns(call, N, indices, W_ih, bias, slots);
+        return;
+    }
+    const partition whole = one_panel(width);
+    pack_gates_transposed(cell, inputs, H, u, I, W_ih, whole, table);
+    one_hot_forward(N, indices, table, whole.width * VEC_LANES, width, bias, cell->slots * u, slots, call->slot_row);
+}
+
+/* W x + bias for the rows of dense inputs (N, x_row). */
+static void dense_slots(const stack_call *call, size_t layer, const strand_tape *tape, const real *W_ih,
+                        const real *bias, real *packed_W, real *slots)
+{
+    const cell_kind *cell = call->cell;
+    const slot_range inputs = {0, cell->input_slots};
+    const size_t I = stack_inputs(call->stack, layer), N = range_width(inputs, call->H, call->u);
+    pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, panels_of(N), packed_W);
+    for (size_t n = 0; n < call->N; n++) {
+        memcpy(slots + n * call->slot_row, bias, cell->slots * call->u * sizeof(real));
+    }
+    product(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), slots, call->slot_row, true);
+}
+
+/* The rows that a strand reads, into its tape. */
+static void strand_inputs(const stack_call *call, size_t layer, bool reverse, const TYPED(fastrnn_stack_input) *input,
+                          const strand_tape *tape)
+{
+    const size_t I = call->stack->input_size;
+    if (is_one_hot(call, layer)) {
+        indices_from_caller(&call->plan, reverse, input->indices, tape->indices);
+    } else if (layer == 0) {
+        rows_from_caller(&call->plan, reverse, I, input->x, I, tape->x, tape->x_row);
+    } else if (!reads_states_below(call, layer)) {
+        rows_from_below(call, layer, reverse, dropout_below(call, input, layer), tape->x, tape->x_row);
+    }
+}
+
+static void strand_forward(const stack_call *call, size_t layer, size_t direction,
+                           const TYPED(fastrnn_stack_input) *input, const TYPED(fastrnn_stack_output) *output,
+                           const forward_scratch *w)
+{
+    const cell_kind *cell = call->cell;
+    const strand_tape tape = strand_at(call, layer, direction);
+    const strand_parameters p = parameters_of(call->stack, layer, direction);
+    const real *parameters = input->parameters, *W_ih = parameters + p.W_ih;
+    const size_t H = call->H, u = call->u, at = state_offset(call, layer, direction);
+    strand s = strand_of(call, &tape);
+
+    states_from_caller(&call->plan, H, states_of(call, input->h0, layer, direction), s.hs, s.h);
+    if (cell->has_c) {
+        states_from_caller(&call->plan, H, states_of(call, input->c0, layer, direction), s.cs, s.h);
+    }
+    if (call->N > 0) {
+        strand_inputs(call, layer, direction == 1, input, &tape);
+        slot_biases(cell, H, u, biases(call, parameters, p.b_ih), biases(call, parameters, p.b_hh), w->bias);
+        if (is_one_hot(call, layer)) {
+            one_hot_slots(call, call->N, tape.indices, W_ih, w->bias, w->Wih_transposed, s.slots);
+        } else {
+            dense_slots(call, layer, &tape, W_ih, w->bias, w->Wih_transposed, s.slots);
+        }
+        pack_recurrent_transposed(cell, H, u, parameters + p.W_hh, w->Whh_transposed);
+        s.Whh_transposed = w->Whh_transposed;
+        cell->through_time(&s);
+    }
+    if (output->hn) {
+        last_states_to_caller(&call->plan, H, s.hs, s.h, output->hn + at);
+    }
+    if (cell->has_c && output->cn) {
+        last_states_to_caller(&call->plan, H, s.cs, s.h, output->cn + at);
+    }
+}
+
+static void stack_forward(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                          const TYPED(fastrnn_stack_input) *input, const TYPED(fastrnn_stack_output) *output, void *tape,
+                          void *workspace)
+{
+    const stack_call call = stack_call_on(stack, batch, tape);
+    const size_t H = call.H, width = call.D * H, top = stack->layers - 1;
+    forward_scratch w;
+    lay_out_forward(&call, (uintptr_t)workspace, &w);
+    const uint64_t subnormals = subnormals_as_zero();
+    for (size_t layer = 0; layer < stack->layers; layer++) {
+        for (size_t direction = 0; direction < call.D; direction++) {
+            strand_forward(&call, layer, direction, input, output, &w);
+        }
+    }
+    if (batch->lengths) {
+        memset(output->y, 0, batch->T * batch->B * width * sizeof(real));
+    }
+    for (size_t direction = 0; direction < call.D; direction++) {
+        const real *states = strand_at(&call, top, direction).hs + batch->B * call.h;
+        rows_to_caller(&call.plan, direction == 1, H, states, call.h, output->y + direction * H, width);
+    }
+    subnormals_restore(subnormals);
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------- */
+
+/* Where a strand's d loss / d slot is once its steps have been gone back through. */
+typedef struct {
+    const real *data;
+    size_t row;
+} slot_gradients;
+
+/* The states that the products of step t took, one row for each of its rows: where no sequence ends they lie so. */
+static const real *states_before_rows(const stack_call *call, const strand *s, real *memory)
+{
+    const row_plan *plan = &call->plan;
+    if (plan->lengths == NULL) {
+        return s->hs;
+    }
+    FOR_STRAND_ROWS(plan, t, b, n) {
+        memcpy(memory + n * s->h, states_before(s, s->hs, t) + b * s->h, s->h * sizeof(real));
+    }
+    return memory;
+}
+
+/* In the forward pass this was slot = ... + W_hh h_{t-1}, so now dW_hh = sum over the rows of d h_{t-1}^T. */
+static void recurrent_weights_back(const stack_call *call, const strand *s, const slot_gradients *d, real *dW_hh,
+                                   const backward_scratch *w)
+{
+    const cell_kind *cell = call->cell;
+    const gradient_use added = {.way = GRADIENT_ADDED};
+    const size_t H = call->H, u = call->u;
+    const right_factor before = {
+        .data = states_before_rows(call, s, w->hs_before), .K = call->N, .N = H, .row = call->h};
+    const right_factor reset = {.data = s->slots + GRU_RESET_STATE * u, .K = call->N, .N = H, .row = s->slot_row};
+    for (size_t slot = 0; slot < cell->slots; slot++) {
+        const weight_target weight = {.M = H, .N = H, .gradient = dW_hh + cell->gate[slot] * H * H};
+        const left_factor d_transposed = {d->data + slot * u, 1, d->row};
+        if (in_range(cell->products[0], slot)) {
+            weight_gradient(&added, d_transposed, before, &weight, w->some_rows);
+        } else if (in_range(cell->products[1], slot)) {
+            weight_gradient(&added, d_transposed, reset, &weight, w->some_rows);
+        }
+    }
+}
+
+/* The same of W_ih and one-hot inputs: d is added to the column of its character. */
+static void one_hot_columns_back(const stack_call *call, const int64_t *indices, const slot_gradients *d, real *dW_ih)
+{
+    const cell_kind *cell = call->cell;
+    const size_t H = call->H, I = call->stack->input_size;
+    for (size_t n = 0; n < call->N; n++) {
+        for (size_t slot = 0; slot < cell->input_slots; slot++) {
+            const real *from = d->data + n * d->row + slot * call->u;
+            real *column = dW_ih + cell->gate[slot] * H * I + (size_t)indices[n];
+            for (size_t j = 0; j < H; j++) {
+                column[j * I] += from[j];
+            }
+        }
+    }
+}
+
+/* ... where there are many rows, by way of the table. */
+static void one_hot_weights_back(const stack_call *call, const int64_t *indices, const slot_gradients *d, real *dW_ih,
+                                 const backward_scratch *w)
+{
+    const cell_kind *cell = call->cell;
+    const slot_range inputs = {0, cell->input_slots};
+    const size_t H = call->H, u = call->u, I = call->stack->input_size, row = cell->input_slots * u;
+    if (few_columns(call->N, I)) {
+        one_hot_columns_back(call, indices, d, dW_ih);
+        return;
+    }
+    one_hot_backward(call->N, I, indices, d->data, d->row, range_width(inputs, H, u), w->table, row, w->occurs);
+    for (size_t x = 0; x < I; x++) {
+        if (!w->occurs[x]) {
+            memset(w->table + x * row, 0, row * sizeof(real));
+        }
+    }
+    for (size_t slot = 0; slot < cell->input_slots; slot++) {
+        transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I, TRANSPOSE_ADDED);
+    }
+}
+
+/* In the forward pass this was slot = W_ih x + ..., so now dW_ih = sum over the rows of d x^T. */
+static void input_weights_back(const stack_call *call, size_t layer, const strand_tape *tape, const slot_gradients *d,
+                               real *dW_ih, const backward_scratch *w)
+{
+    if (is_one_hot(call, layer)) {
+        one_hot_weights_back(call, tape->indices, d, dW_ih, w);
+        return;
+    }
+    const cell_kind *cell = call->cell;
+    const gradient_use added = {.way = GRADIENT_ADDED};
+    const size_t H = call->H, I = stack_inputs(call->stack, layer);
+    const right_factor x = {.data = tape->x, .K = call->N, .N = I, .row = tape->x_row};
+    for (size_t slot = 0; slot < cell->input_slots; slot++) {
+        const weight_target weight = {.M = H, .N = I, .gradient = dW_ih + cell->gate[slot] * H * I};
+        weight_gradient(&added, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
+    }
+}
+
+/* ... and dx = W_ih^T d, rows of it. */
+static void inputs_back(const stack_call *call, size_t layer, const slot_gradients *d, const real *W_ih,
+                        const backward_scratch *w, real *dx, size_t dx_row)
+{
+    const cell_kind *cell = call->cell;
+    const size_t H = call->H, I = stack_inputs(call->stack, layer);
+    for (size_t slot = 0; slot < cell->input_slots; slot++) {
+        pack(H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
+        product(call->N, (left_factor){d->data + slot * call->u, d->row, 1}, packed(w->Wih, H, I), dx, dx_row, slot > 0);
+    }
+}
+
+/* Where the gradient of a strand's inputs goes: to the caller, to the layer below, or nowhere. */
+static void strand_inputs_back(const stack_call *call, size_t layer, bool reverse, const slot_gradients *d,
+                               const real *W_ih, const TYPED(fastrnn_stack_input) *input, real *dx,
+                               const backward_scratch *w, real *const dhs_below[2])
+{
+    const size_t I = stack_inputs(call->stack, layer), row = padded_row(I);
+    if (layer == 0) {
+        if (!is_one_hot(call, 0) && dx != NULL) {
+            inputs_back(call, layer, d, W_ih, w, w->dx, row);
+            rows_added_to_caller(&call->plan, reverse, I, w->dx, row, dx);
+        }
+    } else if (reads_states_below(call, layer)) {
+        inputs_back(call, layer, d, W_ih, w, dhs_below[0], call->h);
+    } else {
+        inputs_back(call, layer, d, W_ih, w, w->dx, row);
+        rows_to_below(call, reverse, dropout_below(call, input, layer), w->dx, row, dhs_below);
+    }
+}
+
+static void strand_backward(const stack_call *call, size_t layer, size_t direction,
+                            const TYPED(fastrnn_stack_input) *input,
+                            const TYPED(fastrnn_stack_output_gradient) *output_gradient,
+                            const TYPED(fastrnn_stack_input_gradient) *input_gradient, const backward_scratch *w,
+                            real *const dhs[2], real *const dhs_below[2])
+{
+    const cell_kind *cell = call->cell;
+    const strand_tape tape = strand_at(call, layer, direction);
+    const strand_parameters p = parameters_of(call->stack, layer, direction);
+    const real *parameters = input->parameters;
+    real *gradients = input_gradient->parameters;
+    const size_t H = call->H, at = state_offset(call, layer, direction);
+    strand s = strand_of(call, &tape);
+    s.Whh = w->Whh;
+    s.dhs = dhs[direction];
+    s.dh = w->dh;
+    s.dc = w->dc;
+    s.want_dh0 = input_gradient->h0 != NULL;
+
+    states_from_caller(&call->plan, H, states_of(call, output_gradient->hn, layer, direction), s.dh, s.h);
+    states_from_caller(&call->plan, H, states_of(call, output_gradient->cn, layer, direction), s.dc, s.h);
+    if (call->N > 0) {
+        pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
+        cell->back_through_time(&s);
+        const slot_gradients d = {cell->in_place ? s.dhs : s.slots, call->slot_row};
+        recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);
+        input_weights_back(call, layer, &tape, &d, gradients + p.W_ih, w);
+        if (call->stack->bias) {
+            slot_biases_back(cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh, w->sums);
+        }
+        strand_inputs_back(call, layer, direction == 1, &d, parameters + p.W_ih, input, input_gradient->x, w, dhs_below);
+    }
+    if (input_gradient->h0) {
+        states_to_caller(&call->plan, H, s.dh, s.h, input_gradient->h0 + at);
+    }
+    if (cell->has_c && input_gradient->c0) {
+        states_to_caller(&call->plan, H, s.dc, s.h, input_gradient->c0 + at);
+    }
+}
+
+static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batch,
+                           const TYPED(fastrnn_stack_input) *input, void *tape,
+                           const TYPED(fastrnn_stack_output_gradient) *output_gradient,
+                           const TYPED(fastrnn_stack_input_gradient) *input_gradient, void *workspace)
+{
+    const stack_call call = stack_call_on(stack, batch, tape);
+    const size_t H = call.H, D = call.D;
+    backward_scratch w;
+    lay_out_backward(&call, (uintptr_t)workspace, &w);
+    const uint64_t subnormals = subnormals_as_zero();
+    if (!batch->one_hot && input_gradient->x) {
+        memset(input_gradient->x, 0, batch->T * batch->B * stack->input_size * sizeof(real));
+    }
+    for (size_t direction = 0; direction < D; direction++) {
+        rows_from_caller(&call.plan, direction == 1, H, output_gradient->y + direction * H, D * H, w.dhs[0][direction],
+                         call.h);
+    }
+    for (size_t layer = stack->layers; layer-- > 0;) {
+        const size_t now = (stack->layers - 1 - layer) % 2;
+        for (size_t direction = 0; direction < D && layer > 0; direction++) {
+            memset(w.dhs[1 - now][direction], 0, call.N * call.h * sizeof(real));
+        }
+        for (size_t direction = 0; direction < D; direction++) {
+            strand_backward(&call, layer, direction, input, output_gradient, input_gradient, &w, w.dhs[now],
+                            w.dhs[1 - now]);
+        }
+    }
+    subnormals_restore(subnormals);
+}
+
+/* ---- one step -------------------------------------------------------------------------------------------------- */
+
+/* slots += W_ih x for B rows of dense inputs, unpacked. */
+static void step_inputs(const stack_call *call, size_t layer, const real *x, size_t x_row, const real *W_ih, real *slots)
+{
+    const cell_kind *cell = call->cell;
+    const size_t H = call->H, I = stack_inputs(call->stack, layer);
+    for (size_t b = 0; b < call->batch->B; b++) {
+        for (size_t slot = 0; slot < cell->input_slots; slot++) {
+            matvec(H, I, W_ih + cell->gate[slot] * H * I, x + b * x_row, slots + b * call->slot_row + slot * call->u);
+        }
+    }
+}
+
+static void stack_step(const fastrnn_stack *stack, const fastrnn_batch *batch, const TYPED(fastrnn_stack_input) *input,
+                       const TYPED(fastrnn_stack_output) *output, void *workspace)
+{
+    uintptr_t end;
+    stack_call call = stack_call_at(stack, batch, 0, &end, NULL);
+    call.plan = plan_of_equals(batch);
+    const cell_kind *cell = call.cell;
+    const size_t B = batch->B, H = call.H, h = call.h;
+    step_scratch w;
+    lay_out_step(&call, (uintptr_t)workspace, &w);
+    strand s = {.B = B, .H = H, .h = h, .u = call.u, .slot_row = call.slot_row, .rows = call.plan.rows, .hs = w.hs,
+                .cs = w.cs, .slots = cell->in_place ? w.hs + B * h : w.slots};
+    const uint64_t subnormals = subnormals_as_zero();
+    for (size_t layer = 0; layer < stack->layers; layer++) {
+        const strand_parameters p = parameters_of(stack, layer, 0);
+        const real *parameters = input->parameters, *W_ih = parameters + p.W_ih;
+        const size_t at = state_offset(&call, layer, 0);
+        real *h_t = w.hs + B * h;
+        for (size_t b = 0; layer > 0 && b < B; b++) {
+            memcpy(w.x + b * padded_row(H), h_t + b * h, H * sizeof(real)); /* before the slots of an rnn replace it */
+        }
+        slot_biases(cell, H, call.u, biases(&call, parameters, p.b_ih), biases(&call, parameters, p.b_hh), w.bias);
+        if (is_one_hot(&call, layer)) {
+            one_hot_columns(&call, B, input->indices, W_ih, w.bias, s.slots);
+        } else {
+            for (size_t b = 0; b < B; b++) {
+                memcpy(s.slots + b * call.slot_row, w.bias, cell->slots * call.u * sizeof(real));
+            }
+            step_inputs(&call, layer, layer == 0 ? input->x : w.x, layer == 0 ? stack->input_size : padded_row(H), W_ih, s.slots);
+        }
+        states_from_caller(&call.plan, H, states_of(&call, input->h0, layer, 0), w.hs, h);
+        states_from_caller(&call.plan, H, states_of(&call, input->c0, layer, 0), w.cs, h);
+        s.W_dense = parameters + p.W_hh;
+        cell->through_time(&s);
+        if (output->hn) {
+            states_to_caller(&call.plan, H, h_t, h, output->hn + at);
+        }
+        if (cell->has_c && output->cn) {
+            states_to_caller(&call.plan, H, w.cs + B * h, h, output->cn + at);
+        }
+    }
+    rows_to_caller(&call.plan, false, H, w.hs + B * h, h, output->y, H);
+    subnormals_restore(subnormals);
+}

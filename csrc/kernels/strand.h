@@ -1,0 +1,130 @@
+/* One direction of one recurrent layer over one batch: what every cell has in common.
+ *
+ * A cell computes its next state from pre-activations, which are kept, one slot for each, in the rows of `slots`:
+ *
+ *     rnn.h   a                              in the place of the state itself
+ *     lstm.h  i  f  g  o  tanh(c)
+ *     gru.h   n  r  z  m                     m: what the candidate n gets from the state before
+ *
+ * The slots that W_ih x goes to stand first and are filled for all steps by one product; what W_hh h adds comes step by
+ * step. A slot is `u` numbers wide, H and its padding; after a step it holds the activation, and, where the cell isn't
+ * an rnn, on the way back the gradient with respect to the pre-activation. */
+
+typedef struct {
+    size_t first, count;
+} slot_range;
+
+#define MOST_SLOTS 5
+
+/* A kind of cell. Gates are numbered as in the rows of the caller's weights, PyTorch's order. */
+typedef struct cell_kind cell_kind;
+
+typedef struct {
+    size_t B, H;
+    size_t h, u, slot_row; /* numbers from row to row of states, from slot to slot, from row to row of slots */
+    step_rows rows;
+    real *hs, *cs;        /* (B + N, h) the states before the first step, then those after each; cs: the cell's, of an LSTM */
+    real *slots;          /* (N, slot_row) */
+    const real *W_dense;  /* W_hh as the caller has it, for a single step, or NULL: packed, as follows */
+    const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
+    const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
+
+    real *dhs;      /* (N, h) what comes from above, and in an rnn then d loss / d a */
+    real *dh, *dc;  /* (B, h) d loss / d state, before the step that is looked at: on the way back carried along */
+    bool want_dh0;  /* the product for the state before the first step is wanted */
+} strand;
+
+struct cell_kind {
+    size_t gates, slots;
+    size_t input_slots;               /* these slots, from 0 on, get W_ih x */
+    slot_range products[2];           /* the slots that get W_hh h, in the order of the products they come from */
+    size_t gate[MOST_SLOTS];          /* of each slot with weights */
+    bool in_place;                    /* the slot is the state itself */
+    bool has_c;                       /* there is a second state */
+    bool resets_before;               /* the second product is not of h but of slot RESET_STATE */
+    void (*through_time)(const strand *s);
+    void (*back_through_time)(const strand *s);
+};
+
+INLINE real *states_at(const strand *s, real *states, size_t t)
+{
+    return states + (s->B + rows_before(&s->rows, t)) * s->h;
+}
+
+INLINE real *states_before(const strand *s, real *states, size_t t)
+{
+    return t == 0 ? states : states_at(s, states, t - 1);
+}
+
+INLINE real *slots_at(const strand *s, size_t t)
+{
+    return s->slots + rows_before(&s->rows, t) * s->slot_row;
+}
+
+/* slots += what W_hh adds: product p of the cell, of n rows of states. Every other step sweeps through the weights
+ * backward: where they are larger than a cache level, the part that was used last is still there. */
+INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, size_t n, const real *states,
+                              size_t states_row, real *slots, size_t t)
+{
+    const slot_range range = cell->products[p];
+    const size_t H = s->H;
+    if (s->W_dense) {
+        for (size_t i = 0; i < n * range.count; i++) {
+            const size_t b = i / range.count, slot = range.first + i % range.count;
+            matvec(H, H, s->W_dense + cell->gate[slot] * H * H, states + b * states_row,
+                   slots + b * s->slot_row + slot * s->u);
+        }
+        return;
+    }
+    const size_t earlier = p == 0 ? 0 : cell->products[0].count;
+    right_factor weights = packed(s->Whh_transposed + earlier * H * s->u, H, range.count == 1 ? H : range.count * s->u);
+    weights.backward = t % 2;
+    product(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
+}
+
+/* The index of a slot among those with recurrent weights, in the order of the products. */
+INLINE size_t recurrent_index(const cell_kind *cell, size_t slot)
+{
+    const slot_range first = cell->products[0];
+    return slot >= first.first && slot < first.first + first.count
+               ? slot - first.first
+               : first.count + slot - cell->products[1].first;
+}
+
+/* In the forward pass W_hh's gate was multiplied with the states before: to (n, h) = or += W^T d. */
+INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, size_t n, const real *d, size_t d_row,
+                         real *to, bool accumulate, size_t t)
+{
+    right_factor weights = packed(s->Whh + recurrent_index(cell, slot) * packed_size(s->H, s->H), s->H, s->H);
+    weights.backward = t % 2;
+    product(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
+}
+
+/* The same for all slots of the cell's first product. */
+INLINE void back_products(const strand *s, const cell_kind *cell, size_t n, const real *d, size_t d_row, real *to,
+                          bool accumulate, size_t t)
+{
+    const slot_range range = cell->products[0];
+    for (size_t i = 0; i < range.count; i++) {
+        const size_t slot = range.first + (t % 2 ? range.count - 1 - i : i);
+        back_product(s, cell, slot, n, d, d_row, to, accumulate || i > 0, t);
+    }
+}
+
+INLINE void step_forward_through(const strand *s, void (*step)(const strand *s, size_t t))
+{
+    for (size_t t = 0; t < s->rows.steps; t++) {
+        step(s, t);
+    }
+}
+
+INLINE void step_back_through(const strand *s, void (*step)(const strand *s, size_t t))
+{
+    for (size_t t = s->rows.steps; t-- > 0;) {
+        step(s, t);
+    }
+}
+
+/* Runs f over the registers of n rows of H numbers; `at` counts numbers from the beginning of each row. */
+#define FOR_ROWS(n, b) for (size_t b = 0; b < (n); b++)
+#define FOR_REGISTERS(H, j) for (size_t j = 0; j < (H); j += VEC_LANES)

@@ -1,0 +1,237 @@
+/* The memory of a stack of recurrent layers over one batch, laid out once.
+ *
+ * The tape, what forward leaves for backward: of a batch with lengths the row_plan's order (B), lengths (B) and begin
+ * (T + 1), then for each layer and direction a strand (strand.h), with N rows in all:
+ *
+ *     x        (N, x_row)       its inputs; none where the layer below has one direction and no dropout: its states serve
+ *     indices  (N)              its inputs, for one-hot ones
+ *     hs, cs   (B + N, h)       states; cs for an LSTM
+ *     slots    (N, slot_row)    activations, and then gradients; for an rnn none: the states serve
+ *
+ * Scratch memory serves one strand after the other. Every piece begins on a cache line. */
+
+/* A call: what is to be computed, and the sizes that follow from it. */
+typedef struct {
+    const fastrnn_stack *stack;
+    const fastrnn_batch *batch;
+    const cell_kind *cell;
+    size_t H, D, u, h, slot_row;
+    size_t N;
+    row_plan plan;
+    size_t first_strand, other_strands; /* bytes of a strand in the first layer, and above it */
+    uintptr_t strands;                  /* where they begin */
+} stack_call;
+
+typedef struct {
+    real *x;
+    size_t x_row;
+    int64_t *indices;
+    real *hs, *cs, *slots;
+} strand_tape;
+
+static const cell_kind *kind_of(fastrnn_cell cell)
+{
+    static const cell_kind *const kinds[] = {
+        [FASTRNN_RNN_TANH] = &rnn_tanh_cell, [FASTRNN_RNN_RELU] = &rnn_relu_cell,
+        [FASTRNN_RNN_SIGMOID] = &rnn_sigmoid_cell, [FASTRNN_GRU] = &gru_cell,
+        [FASTRNN_GRU_RESET_BEFORE] = &gru_reset_before_cell, [FASTRNN_LSTM] = &lstm_cell};
+    return kinds[cell];
+}
+
+/* The states of the layer below are the inputs of this one as they lie. */
+static bool reads_states_below(const stack_call *call, size_t layer)
+{
+    return layer > 0 && call->D == 1 && !call->batch->dropout;
+}
+
+static bool is_one_hot(const stack_call *call, size_t layer)
+{
+    return layer == 0 && call->batch->one_hot;
+}
+
+static uintptr_t lay_out_strand(const stack_call *call, size_t layer, uintptr_t begin, strand_tape *s)
+{
+    const cell_kind *cell = call->cell;
+    const size_t states = (call->batch->B + call->N) * call->h * sizeof(real);
+    uintptr_t next = begin;
+    *s = (strand_tape){.x_row = padded_row(stack_inputs(call->stack, layer))};
+    if (is_one_hot(call, layer)) {
+        s->indices = take(&next, call->N * sizeof(int64_t));
+    } else if (!reads_states_below(call, layer)) {
+        s->x = take(&next, call->N * s->x_row * sizeof(real));
+    }
+    s->hs = take(&next, states);
+    s->cs = cell->has_c ? take(&next, states) : NULL;
+    s->slots = cell->in_place ? s->hs + call->batch->B * call->h
+                              : take(&next, call->N * call->slot_row * sizeof(real));
+    take(&next, 0);
+    return next;
+}
+
+/* Numbers the rows: a sum of lengths needs a look at them. */
+static size_t count_rows(const fastrnn_batch *batch)
+{
+    size_t N = batch->lengths ? 0 : batch->T * batch->B;
+    for (size_t b = 0; batch->lengths && b < batch->B; b++) {
+        N += (size_t)batch->lengths[b];
+    }
+    return N;
+}
+
+/* Lays the tape out from `begin` on; *end is where it ends. */
+static stack_call stack_call_at(const fastrnn_stack *stack, const fastrnn_batch *batch, uintptr_t begin, uintptr_t *end,
+                                size_t **plan_arrays)
+{
+    const cell_kind *cell = kind_of(stack->cell);
+    const size_t H = stack->hidden_size, u = whole_lines(H);
+    stack_call call = {.stack = stack, .batch = batch, .cell = cell, .H = H, .D = stack->directions, .u = u,
+                       .h = padded_row(H), .slot_row = padded_row(cell->in_place ? H : cell->slots * u),
+                       .N = count_rows(batch)};
+    uintptr_t next = begin;
+    if (batch->lengths) {
+        plan_arrays[0] = take(&next, batch->B * sizeof(size_t));
+        plan_arrays[1] = take(&next, batch->B * sizeof(size_t));
+        plan_arrays[2] = take(&next, (batch->T + 1) * sizeof(size_t));
+    }
+    strand_tape unused;
+    call.strands = (uintptr_t)take(&next, 0);
+    call.first_strand = lay_out_strand(&call, 0, 0, &unused);
+    call.other_strands = lay_out_strand(&call, 1, 0, &unused);
+    *end = call.strands + call.D * (call.first_strand + (stack->layers - 1) * call.other_strands);
+    return call;
+}
+
+/* The call over a tape that forward is to fill, or has filled. */
+static stack_call stack_call_on(const fastrnn_stack *stack, const fastrnn_batch *batch, void *tape)
+{
+    uintptr_t end;
+    size_t *arrays[3] = {NULL};
+    stack_call call = stack_call_at(stack, batch, (uintptr_t)tape, &end, arrays);
+    call.plan = batch->lengths ? plan_of_lengths(batch, arrays[0], arrays[1], arrays[2]) : plan_of_equals(batch);
+    return call;
+}
+
+static strand_tape strand_memory(const stack_call *call, size_t layer, size_t direction)
+{
+    const size_t D = call->D, below = layer == 0 ? direction : (layer - 1) * D + direction;
+    strand_tape s;
+    lay_out_strand(call, layer,
+                   call->strands + (layer == 0 ? below * call->first_strand
+                                               : D * call->first_strand + below * call->other_strands),
+                   &s);
+    return s;
+}
+
+static strand_tape strand_at(const stack_call *call, size_t layer, size_t direction)
+{
+    strand_tape s = strand_memory(call, layer, direction);
+    if (reads_states_below(call, layer)) {
+        s.x = strand_memory(call, layer - 1, 0).hs + call->batch->B * call->h;
+        s.x_row = call->h;
+    }
+    return s;
+}
+
+/* ---- scratch memory -------------------------------------------------------------------------------------------- */
+
+/* The most inputs that a layer reads as dense numbers; 0: there are none. */
+static size_t most_inputs(const stack_call *call)
+{
+    const size_t first = call->batch->one_hot ? 0 : call->stack->input_size;
+    const size_t above = call->stack->layers > 1 ? call->D * call->H : 0;
+    return first > above ? first : above;
+}
+
+static size_t table_size(const stack_call *call)
+{
+    const size_t I = call->stack->input_size;
+    return call->batch->one_hot && !few_columns(call->N, I) ? I * call->cell->input_slots * call->u : 0;
+}
+
+static size_t recurrent_slots(const cell_kind *cell)
+{
+    return cell->products[0].count + cell->products[1].count;
+}
+
+typedef struct {
+    real *Wih_transposed; /* packed (inputs, input slots u), or the table of one-hot inputs */
+    real *Whh_transposed; /* see strand.h */
+    real *bias;           /* (slots u) */
+} forward_scratch;
+
+static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forward_scratch *w)
+{
+    const size_t input_width = call->cell->input_slots * call->u, dense = most_inputs(call) * input_width;
+    const size_t table = table_size(call);
+    uintptr_t next = begin;
+    w->Wih_transposed = take(&next, (dense > table ? dense : table) * sizeof(real));
+    w->Whh_transposed = take(&next, recurrent_slots(call->cell) * call->H * call->u * sizeof(real));
+    w->bias = take(&next, call->cell->slots * call->u * sizeof(real));
+    return next;
+}
+
+typedef struct {
+    real *dhs[2][2];  /* [this layer's, the next one's below][direction] (N, h) d loss / d state as it comes from above */
+    real *dh, *dc;    /* (B, h) */
+    real *Whh;        /* see strand.h */
+    real *Wih;        /* a gate of W_ih, packed (H, inputs), for each input slot */
+    real *dx;         /* (N, row of the inputs) */
+    real *hs_before;  /* (N, h), of a batch with lengths: the states before each row's step */
+    real *some_rows;  /* of a weight's gradient */
+    real *sums;       /* (u) */
+    real *table;      /* the gradient of the table of one-hot inputs */
+    bool *occurs;     /* (I) */
+} backward_scratch;
+
+static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backward_scratch *w)
+{
+    const size_t H = call->H, N = call->N, B = call->batch->B, inputs = most_inputs(call), size = sizeof(real);
+    const size_t rows = some_rows_size(H, N), input_rows = inputs ? some_rows_size(inputs, N) : 0;
+    uintptr_t next = begin;
+    for (size_t i = 0; i < 4; i++) {
+        w->dhs[i / 2][i % 2] = i % 2 < call->D ? take(&next, N * call->h * size) : NULL;
+    }
+    w->dh = take(&next, B * call->h * size);
+    w->dc = take(&next, B * call->h * size);
+    w->Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * size);
+    w->Wih = take(&next, call->cell->input_slots * packed_size(H, inputs) * size);
+    w->dx = take(&next, inputs ? N * padded_row(inputs) * size : 0);
+    w->hs_before = take(&next, call->batch->lengths ? N * call->h * size : 0);
+    w->some_rows = take(&next, (rows > input_rows ? rows : input_rows) * size);
+    w->sums = take(&next, call->u * size);
+    w->table = take(&next, table_size(call) * size);
+    w->occurs = take(&next, table_size(call) ? call->stack->input_size * sizeof(bool) : 0);
+    return next;
+}
+
+/* One step without a tape. */
+typedef struct {
+    real *x, *hs, *cs, *slots, *bias; /* (B, row of the inputs), (2 B, h), (2 B, h), (B, slot_row), (slots u) */
+} step_scratch;
+
+static uintptr_t lay_out_step(const stack_call *call, uintptr_t begin, step_scratch *w)
+{
+    const size_t B = call->batch->B, size = sizeof(real);
+    uintptr_t next = begin;
+    w->x = take(&next, B * padded_row(most_inputs(call)) * size);
+    w->hs = take(&next, 2 * B * call->h * size);
+    w->cs = take(&next, 2 * B * call->h * size);
+    w->slots = take(&next, B * call->slot_row * size);
+    w->bias = take(&next, call->cell->slots * call->u * size);
+    return next;
+}
+
+static fastrnn_stack_bytes stack_memory(const fastrnn_stack *stack, const fastrnn_batch *batch)
+{
+    const size_t line = 63; /* wherever the caller's memory begins, a cache line does within 63 bytes */
+    uintptr_t end;
+    size_t *arrays[3];
+    const stack_call call = stack_call_at(stack, batch, 0, &end, arrays);
+    forward_scratch forward;
+    backward_scratch backward;
+    step_scratch step;
+    return (fastrnn_stack_bytes){.tape = (size_t)end + line,
+                                 .forward = (size_t)lay_out_forward(&call, 0, &forward) + line,
+                                 .backward = (size_t)lay_out_backward(&call, 0, &backward) + line,
+                                 .step = (size_t)lay_out_step(&call, 0, &step) + line};
+}

@@ -1,0 +1,45 @@
+/* Where the parameters of each layer and direction stand in the one buffer of a stack. */
+#ifndef FASTRNN_PARAMETERS_H
+#define FASTRNN_PARAMETERS_H
+
+#include "fastrnn.h"
+
+static inline size_t stack_gates(const fastrnn_stack *stack)
+{
+    switch (stack->cell) {
+    case FASTRNN_LSTM:
+        return 4;
+    case FASTRNN_GRU:
+    case FASTRNN_GRU_RESET_BEFORE:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
+/* Numbers that the layer reads at a step. */
+static inline size_t stack_inputs(const fastrnn_stack *stack, size_t layer)
+{
+    return layer == 0 ? stack->input_size : stack->directions * stack->hidden_size;
+}
+
+/* Offsets of (G H, inputs), (G H, H), (G H), (G H), and of what follows them. */
+typedef struct {
+    size_t W_ih, W_hh, b_ih, b_hh, end;
+} strand_parameters;
+
+static inline strand_parameters parameters_of(const fastrnn_stack *stack, size_t layer, size_t direction)
+{
+    const size_t GH = stack_gates(stack) * stack->hidden_size, H = stack->hidden_size, D = stack->directions, bias = stack->bias ? GH : 0;
+    const size_t first_layer = GH * (stack->input_size + H) + 2 * bias, other_layers = GH * (D * H + H) + 2 * bias;
+    const size_t inputs = stack_inputs(stack, layer);
+    strand_parameters p = {0};
+    p.W_ih = layer == 0 ? direction * first_layer : D * first_layer + ((layer - 1) * D + direction) * other_layers;
+    p.W_hh = p.W_ih + GH * inputs;
+    p.b_ih = p.W_hh + GH * H;
+    p.b_hh = p.b_ih + bias;
+    p.end = p.b_hh + bias;
+    return p;
+}
+
+#endif

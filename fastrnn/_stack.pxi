@@ -1,0 +1,323 @@
+# Stacks of recurrent layers. Included by _core.pyx.
+
+# As with char_rnn: filled in through f64, read through either.
+cdef union stack_input:
+    fastrnn_stack_input_f32 f32
+    fastrnn_stack_input_f64 f64
+
+
+cdef union stack_output:
+    fastrnn_stack_output_f32 f32
+    fastrnn_stack_output_f64 f64
+
+
+cdef union stack_output_gradient:
+    fastrnn_stack_output_gradient_f32 f32
+    fastrnn_stack_output_gradient_f64 f64
+
+
+cdef union stack_input_gradient:
+    fastrnn_stack_input_gradient_f32 f32
+    fastrnn_stack_input_gradient_f64 f64
+
+
+CELLS = {
+    "tanh": FASTRNN_RNN_TANH,
+    "relu": FASTRNN_RNN_RELU,
+    "sigmoid": FASTRNN_RNN_SIGMOID,
+    "gru": FASTRNN_GRU,
+    "gru_reset_before": FASTRNN_GRU_RESET_BEFORE,
+    "lstm": FASTRNN_LSTM,
+}
+
+# Rows, steps times sequences, that a call without a tape computes at once: enough that packing the weights for them
+# counts for little, and a bound on its memory however long the sequences are. A multiple of 4, as the rows of a tile.
+cdef size_t ROWS_AT_ONCE = 4096
+
+# Up to this batch size a step uses the weights as they are; above, packing them pays.
+cdef size_t LARGEST_UNPACKED_STEP = 4
+
+
+cdef double *data_of(cnp.ndarray array) noexcept:
+    """NULL for None."""
+    return NULL if array is None else <double *>cnp.PyArray_DATA(array)
+
+
+cdef class StackTape:
+    """What a forward call found out, and of what batch."""
+    cdef _Workspace memory
+    cdef fastrnn_batch batch
+    cdef readonly cnp.ndarray dropout  # (L - 1, T, B, D*H) or None
+    cdef cnp.ndarray lengths
+
+    @property
+    def T(self):
+        return self.batch.T
+
+    @property
+    def B(self):
+        return self.batch.B
+
+    @property
+    def one_hot(self):
+        return bool(self.batch.one_hot)
+
+
+cdef class Stack:
+    """L recurrent layers of H units in D directions over the flat parameters (N,) and gradients (N,), which it holds."""
+    cdef fastrnn_stack stack
+    cdef readonly cnp.ndarray parameters, gradients
+    cdef readonly object dtype
+    cdef bint double_precision
+    cdef Py_ssize_t n_inputs, H, L, D
+    cdef int n_states  # arrays that make up a state
+    cdef _WorkspacePool workspaces, tapes
+    cdef object backward_lock  # gradients are added to by one thread at a time
+
+    def __cinit__(self, str cell, size_t input_size, size_t hidden_size, size_t layers, size_t directions, bint bias,
+                  parameters, gradients):
+        self.stack = fastrnn_stack(cell=CELLS[cell], input_size=input_size, hidden_size=hidden_size,
+                                   layers=layers, directions=directions, bias=bias)
+        self.dtype = real_dtype(parameters, "parameters")
+        cdef size_t count = fastrnn_stack_parameters(&self.stack)
+        if count == 0:
+            raise ValueError(f"{layers} layers of {hidden_size} units over {input_size} inputs are too large: 2**24 units, 255 layers at most")
+        check_array(parameters, "parameters", (count,), "(N,)", self.dtype)
+        check_array(gradients, "gradients", (count,), "(N,)", self.dtype)
+        self.parameters, self.gradients = parameters, gradients
+        self.double_precision = is_float64(parameters)
+        self.n_inputs, self.H, self.L, self.D = input_size, hidden_size, layers, directions
+        self.n_states = 2 if self.stack.cell == FASTRNN_LSTM else 1
+        self.workspaces, self.tapes = _WorkspacePool(), _WorkspacePool()
+        self.backward_lock = threading.Lock()
+
+    cdef cnp.ndarray new(self, tuple shape):
+        return np.empty(shape, self.dtype)
+
+    cdef fastrnn_stack_bytes memory_for(self, const fastrnn_batch *batch) except *:
+        cdef fastrnn_stack_bytes bytes
+        cdef fastrnn_status status
+        if self.double_precision:
+            status = fastrnn_stack_memory_f64(&self.stack, batch, &bytes)
+        else:
+            status = fastrnn_stack_memory_f32(&self.stack, batch, &bytes)
+        if status == FASTRNN_ERROR_SHAPE:
+            raise ValueError(f"a batch of T = {batch.T} steps and B = {batch.B} sequences is too large: cut it up")
+        check(status)
+        return bytes
+
+    cdef int check_input(self, cnp.ndarray x, tuple batch, bint one_hot) except -1:
+        if one_hot:
+            return check_array(x, "x", batch, "(T, B)", INT64)
+        return check_array(x, "x", batch + (self.n_inputs,), "(T, B, I)", self.dtype)
+
+    cdef int check_states(self, tuple states, str name, Py_ssize_t B) except -1:
+        for array in states or ():
+            if array is not None:
+                check_array(array, name, (self.L * self.D, B, self.H), "(L*D, B, H)", self.dtype)
+        return 0
+
+    cdef tuple new_states(self, Py_ssize_t B):
+        shape = (self.L * self.D, B, self.H)
+        return tuple([self.new(shape) for _ in range(self.n_states)])
+
+    cdef int run_forward(self, const fastrnn_batch *batch, const stack_input *source, const stack_output *target,
+                         _Workspace tape, _Workspace workspace) except -1:
+        cdef fastrnn_status status
+        with nogil:
+            if self.double_precision:
+                status = fastrnn_stack_forward_f64(&self.stack, batch, &source.f64, &target.f64, tape.memory,
+                                                   workspace.memory)
+            else:
+                status = fastrnn_stack_forward_f32(&self.stack, batch, &source.f32, &target.f32, tape.memory,
+                                                   workspace.memory)
+        return check(status)
+
+    def forward(self, cnp.ndarray x, tuple h0, cnp.ndarray lengths, cnp.ndarray dropout):
+        """y, the last states as a tuple, and the tape. x (T, B, I), or (T, B) int64; h0: None, or as the last states;
+        lengths (B,) int64 or None, kept by the tape; dropout (L - 1, T, B, D*H) or None, likewise."""
+        cdef StackTape tape = StackTape()
+        cdef bint one_hot = cnp.PyArray_TYPE(x) == cnp.NPY_INT64
+        cdef Py_ssize_t T = x.shape[0], B = x.shape[1]
+        self.check_input(x, (T, B), one_hot)
+        self.check_states(h0, "h0", B)
+        if lengths is not None:
+            check_array(lengths, "lengths", (B,), "(B,)", INT64)
+        if dropout is not None:
+            check_array(dropout, "dropout", (self.L - 1, T, B, self.D * self.H), "(L - 1, T, B, D*H)", self.dtype)
+        tape.lengths, tape.dropout = lengths, dropout
+        tape.batch = fastrnn_batch(T=T, B=B, lengths=<const int64_t *>data_of(lengths), one_hot=one_hot,
+                                   dropout=dropout is not None)
+        cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
+        cdef cnp.ndarray y = self.new((T, B, self.D * self.H))
+        cdef tuple states = self.new_states(B)
+        cdef stack_input source = self.input_of(x, one_hot, h0, dropout)
+        cdef stack_output target = self.output_of(y, states)
+        cdef _Workspace workspace = self.workspaces.take(bytes.forward)
+        tape.memory = self.tapes.take(bytes.tape)
+        self.run_forward(&tape.batch, &source, &target, tape.memory, workspace)
+        self.workspaces.bring_back(workspace)
+        return y, states, tape
+
+    cdef stack_input input_of(self, cnp.ndarray x, bint one_hot, tuple h0, cnp.ndarray dropout):
+        cdef stack_input source
+        source.f64.parameters = data_of(self.parameters)
+        source.f64.x = NULL if one_hot else data_of(x)
+        source.f64.indices = <const int64_t *>data_of(x) if one_hot else NULL
+        source.f64.h0 = NULL if h0 is None else data_of(h0[0])
+        source.f64.c0 = NULL if h0 is None or self.n_states == 1 else data_of(h0[1])
+        source.f64.dropout = data_of(dropout)
+        return source
+
+    cdef stack_output output_of(self, cnp.ndarray y, tuple states):
+        cdef stack_output target
+        target.f64.y = data_of(y)
+        target.f64.hn = data_of(states[0])
+        target.f64.cn = data_of(states[1]) if self.n_states == 2 else NULL
+        return target
+
+    def run(self, cnp.ndarray x, tuple h0, cnp.ndarray lengths):
+        """y and the last states as a tuple, without a tape; arguments as of `forward`."""
+        if self.D == 1:
+            return self.run_in_parts(x, h0, lengths)
+        y, states, tape = self.forward(x, h0, lengths, None)  # the reverse direction begins where the sequence ends
+        self.discard(tape)
+        return y, states
+
+    cdef tuple run_in_parts(self, cnp.ndarray x, tuple h0, cnp.ndarray lengths):
+        """The same, ROWS_AT_ONCE at a time."""
+        cdef bint one_hot = cnp.PyArray_TYPE(x) == cnp.NPY_INT64
+        cdef Py_ssize_t T = x.shape[0], B = x.shape[1], begin = 0, steps = max(ROWS_AT_ONCE // B, 1)
+        self.check_input(x, (T, B), one_hot)
+        self.check_states(h0, "h0", B)
+        cdef cnp.ndarray y_all = self.new((T, B, self.H)), part_lengths = None
+        cdef tuple last = self.new_states(B)
+        cdef stack_input source = self.input_of(x, one_hot, h0, None)
+        cdef stack_output target = self.output_of(y_all, last)
+        cdef fastrnn_batch batch = fastrnn_batch(T=min(T, steps), B=B, lengths=NULL, one_hot=one_hot, dropout=0)
+        cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
+        cdef _Workspace workspace = self.workspaces.take(bytes.forward), tape = self.tapes.take(bytes.tape)
+        cdef size_t size = 8 if self.double_precision else 4
+        while begin < T:
+            batch.T = min(T - begin, steps)
+            if lengths is not None:
+                part_lengths = np.clip(lengths - begin, 0, batch.T)
+                batch.lengths = <const int64_t *>data_of(part_lengths)
+                bytes = self.memory_for(&batch)
+                workspace.grow(bytes.forward)
+                tape.grow(bytes.tape)
+            self.run_forward(&batch, &source, &target, tape, workspace)
+            begin += batch.T
+            if one_hot:
+                source.f64.indices += batch.T * B
+            else:
+                source.f64.x = <const double *>(<const char *>source.f64.x + batch.T * B * self.n_inputs * size)
+            target.f64.y = <double *>(<char *>target.f64.y + batch.T * B * self.H * size)
+            source.f64.h0, source.f64.c0 = target.f64.hn, target.f64.cn
+            if begin < T:
+                PyErr_CheckSignals()
+        self.workspaces.bring_back(workspace)
+        self.tapes.bring_back(tape)
+        return y_all, last
+
+    cdef int discard(self, StackTape tape) except -1:
+        """Its memory is free for the next one."""
+        self.tapes.bring_back(tape.memory)
+        tape.memory = None
+        return 0
+
+    def backward(self, StackTape tape, cnp.ndarray dy, tuple dstates, bint want_dx):
+        """dx (None unless wanted), and d loss / d initial states as a tuple. dy (T, B, D*H); dstates: None, or a tuple
+        whose arrays may be None. Adds to the gradients. The tape is used up."""
+        cdef Py_ssize_t T = tape.batch.T, B = tape.batch.B
+        check_array(dy, "dy", (T, B, self.D * self.H), "(T, B, D*H)", self.dtype)
+        self.check_states(dstates, "dh_n", B)
+        if tape.memory is None:
+            raise ValueError("tape is used already: backward takes one only once, so call forward again")
+        cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
+        cdef cnp.ndarray dx = self.new((T, B, self.n_inputs)) if want_dx else None
+        cdef tuple before = self.new_states(B)
+        cdef stack_input source
+        source.f64.parameters = data_of(self.parameters)
+        source.f64.x = source.f64.h0 = source.f64.c0 = NULL
+        source.f64.indices = NULL
+        source.f64.dropout = data_of(tape.dropout)
+        cdef stack_output_gradient from_above
+        from_above.f64.y = data_of(dy)
+        from_above.f64.hn = NULL if dstates is None else data_of(dstates[0])
+        from_above.f64.cn = NULL if dstates is None or self.n_states == 1 else data_of(dstates[1])
+        cdef stack_input_gradient below
+        below.f64.parameters = data_of(self.gradients)
+        below.f64.x = data_of(dx)
+        below.f64.h0 = data_of(before[0])
+        below.f64.c0 = data_of(before[1]) if self.n_states == 2 else NULL
+        cdef _Workspace workspace = self.workspaces.take(bytes.backward)
+        cdef fastrnn_status status
+        with self.backward_lock:
+            with nogil:
+                if self.double_precision:
+                    status = fastrnn_stack_backward_f64(&self.stack, &tape.batch, &source.f64, tape.memory.memory,
+                                                        &from_above.f64, &below.f64, workspace.memory)
+                else:
+                    status = fastrnn_stack_backward_f32(&self.stack, &tape.batch, &source.f32, tape.memory.memory,
+                                                        &from_above.f32, &below.f32, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        self.discard(tape)
+        check(status)
+        return dx, before
+
+    def step(self, x, h):
+        """y (B, H) and the state after one step, as the caller gave it: an array (L, B, H), or a pair of them. x (B, I), or
+        (B,) of integers; h: None for zeros."""
+        cdef cnp.ndarray inputs = np.asarray(x)
+        cdef bint one_hot = inputs.dtype.kind in "iu"
+        if self.D == 2:
+            raise ValueError("step needs a layer of one direction: the reverse one begins where the sequence ends")
+        if one_hot:
+            if inputs.ndim != 1 or inputs.shape[0] == 0:
+                raise ValueError(f"x must have shape (B,) of integers, not {(<object>inputs).shape}")
+            inputs = indices_below(inputs, self.n_inputs, "x")
+        else:
+            if inputs.ndim != 2 or inputs.shape[0] == 0:
+                raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>inputs).shape}")
+            if not cnp.PyArray_ISCARRAY_RO(inputs):
+                inputs = np.ascontiguousarray(inputs)
+            check_array(inputs, "x", (inputs.shape[0], self.n_inputs), "(B, I)", self.dtype)
+        cdef Py_ssize_t B = inputs.shape[0]
+        cdef tuple before = self.states_to_read(h, B), after = self.new_states(B)
+        cdef cnp.ndarray y
+        if B > LARGEST_UNPACKED_STEP:
+            y, after = self.run(inputs[np.newaxis], before, None)
+            return y[0], after if self.n_states == 2 else after[0]
+        y = self.new((B, self.H))
+        cdef fastrnn_batch batch = fastrnn_batch(T=1, B=B, lengths=NULL, one_hot=one_hot, dropout=0)
+        cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
+        cdef stack_input source = self.input_of(inputs, one_hot, before, None)
+        cdef stack_output target = self.output_of(y, after)
+        cdef _Workspace workspace = self.workspaces.take(bytes.step)
+        cdef fastrnn_status status
+        with nogil:
+            if self.double_precision:
+                status = fastrnn_stack_step_f64(&self.stack, &batch, &source.f64, &target.f64, workspace.memory)
+            else:
+                status = fastrnn_stack_step_f32(&self.stack, &batch, &source.f32, &target.f32, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        check(status)
+        return y, after if self.n_states == 2 else after[0]
+
+    cdef tuple states_to_read(self, object h, Py_ssize_t B):
+        """The arrays of a caller's state, or None."""
+        if h is None:
+            return None
+        if self.n_states == 1:
+            return (self.state_to_read(h, "h", B),)
+        if not isinstance(h, (tuple, list)) or len(h) != 2:
+            raise TypeError("h must be a tuple (h, c) of arrays")
+        return self.state_to_read(h[0], "h[0]", B), self.state_to_read(h[1], "h[1]", B)
+
+    cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
+        cdef cnp.ndarray array = np.asarray(h)
+        if not cnp.PyArray_ISCARRAY_RO(array):
+            array = np.ascontiguousarray(array)
+        check_array(array, name, (self.L, B, self.H), "(L, B, H)", self.dtype)
+        return array
