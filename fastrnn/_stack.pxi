@@ -281,7 +281,7 @@ cdef class Stack:
             if inputs.ndim != 2 or inputs.shape[0] == 0:
                 raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>inputs).shape}")
             if not cnp.PyArray_ISCARRAY_RO(inputs):
-                inputs = np.ascontiguousarray(inputs)
+                inputs = np.array(inputs, order="C")
             check_array(inputs, "x", (inputs.shape[0], self.n_inputs), "(B, I)", self.dtype)
         cdef Py_ssize_t B = inputs.shape[0]
         cdef tuple before = self.states_to_read(h, B), after = self.new_states(B)
@@ -318,6 +318,6 @@ cdef class Stack:
     cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
         cdef cnp.ndarray array = np.asarray(h)
         if not cnp.PyArray_ISCARRAY_RO(array):
-            array = np.ascontiguousarray(array)
+            array = np.array(array, order="C")
         check_array(array, name, (self.L, B, self.H), "(L, B, H)", self.dtype)
         return array
