@@ -22,8 +22,8 @@ static void describe_stack(place at, const char *what, const stack_shape *s)
                  s->states ? " states" : "");
 }
 
-/* Every combination of options, with sizes that go their own ways: the periods of the sizes have no factor in common with
- * each other, with the number of combinations, or with QUICK_STEP. */
+/* Every combination of options, with sizes that go their own ways: the periods of the sizes have no factor in common
+ * with each other, with the number of combinations, or with QUICK_STEP. */
 #define STACK_OPTIONS (6 * 3 * 2 * 2 * 2 * 2 * 2 * 2)
 
 static stack_shape option_shape(size_t i)
