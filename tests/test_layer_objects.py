@@ -4,13 +4,12 @@ import copy
 import gc
 import multiprocessing
 import pickle
-import tracemalloc
 import weakref
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from test_objects import THREADS, copies, in_threads
+from test_objects import THREADS, copies, growth, in_threads
 
 import fastrnn
 
@@ -153,22 +152,10 @@ def test_no_memory_is_left_behind(name):
         layer(x)
         layer.forward(x)
         tape = layer.forward(x)[-1]
-        for call in (lambda: layer(x[..., :-1] + 0.5), lambda: layer.backward(tape, dy[1:])):
-            with pytest.raises((ValueError, TypeError)):
-                call()
+        with pytest.raises(ValueError, match="dy must have shape"):
+            layer.backward(tape, dy[1:])
 
-    tracemalloc.start()
-    try:
-        for _ in range(20):
-            work()
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        for _ in range(200):
-            work()
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - before < 10_000
-    finally:
-        tracemalloc.stop()
+    assert growth(work, 300) < 10_000  # a leak of the least object in each round would be more
 
 
 @every_layer
