@@ -172,6 +172,19 @@ cdef cnp.ndarray indices_below(object values, Py_ssize_t V, str name):
 INT64 = np.dtype(np.int64)
 
 
+cpdef cnp.ndarray indices(cnp.ndarray values, Py_ssize_t count, str name):
+    """A copy of an array of integers, of any shape, as int64; IndexError unless all are in [0, count)."""
+    cdef cnp.ndarray copy = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(values), cnp.PyArray_DIMS(values), cnp.NPY_INT64, 0)
+    cdef const int64_t *data = <const int64_t *>cnp.PyArray_DATA(copy)
+    cdef cnp.npy_intp i
+    if cnp.PyArray_CopyInto(copy, values) < 0:
+        raise ValueError(f"{name} cannot be copied")
+    for i in range(cnp.PyArray_SIZE(copy)):
+        if not 0 <= data[i] < count:  # also what is too large for int64, and has become negative
+            raise IndexError(f"{name} must be in [0, {count}), and has {values.flat[i]}")
+    return copy
+
+
 cdef bint is_float64(object array):
     return cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
-from fastrnn.arrays import Integers, check_indices, integer_array, is_integer, real_array
+from fastrnn.arrays import Integers, integer_array, is_integer, real_array
 from fastrnn.feedforward import EmbeddingLayer, LinearLayer
 from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RecurrentLayer, RNNLayer
@@ -103,10 +103,9 @@ class _Recurrent(RecurrentLayer):
         T, B = inputs.shape[:2]
         ends = None if lengths is None else np.array(self._lengths(lengths, T, B), dtype=np.int64)
         if is_integer(inputs):
-            inputs = np.array(inputs, dtype=np.int64, order="C")
             if ends is not None:
-                inputs[np.arange(T)[:, np.newaxis] >= ends] = 0
-            check_indices(inputs, "x", self.input_size)
+                inputs = np.where(np.arange(T)[:, np.newaxis] < ends, inputs, 0)
+            inputs = _core.indices(inputs, self.input_size, "x")
         return np.ascontiguousarray(inputs), _contiguous(self._states(h0, "h0", B)), ends
 
     def _dropout_factors(self, T: int, B: int) -> Array | None:
@@ -193,9 +192,7 @@ class Embedding(EmbeddingLayer):
 
     def _indices(self, x: Any) -> "NDArray[np.int64]":
         """x, checked and copied."""
-        indices: NDArray[np.int64] = np.array(integer_array(x, "x"), dtype=np.int64, order="C")
-        check_indices(indices, "x", self.num_embeddings)
-        return indices
+        return _core.indices(integer_array(x, "x"), self.num_embeddings, "x")
 
     def _rows(self, indices: "NDArray[np.int64]") -> Array:
         if not indices.size:

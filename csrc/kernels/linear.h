@@ -16,7 +16,7 @@ static uintptr_t lay_out_linear(size_t N, size_t I, size_t O, uintptr_t begin, l
     w->W = take(&next, (there > back ? there : back) * size);
     w->x = take(&next, N * padded_row(I) * size);
     w->y = take(&next, N * padded_row(O) * size);
-    w->rows = take(&next, some_rows_size(I, N) * size);
+    w->rows = take(&next, some_rows_size(O, I, N) * size);
     w->sums = take(&next, padded_row(O) * size);
     return next;
 }

@@ -186,7 +186,7 @@ typedef struct {
 static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backward_scratch *w)
 {
     const size_t H = call->H, N = call->N, B = call->batch->B, inputs = most_inputs(call), size = sizeof(real);
-    const size_t rows = some_rows_size(H, N), input_rows = inputs ? some_rows_size(inputs, N) : 0;
+    const size_t rows = some_rows_size(H, H, N), input_rows = inputs ? some_rows_size(H, inputs, N) : 0;
     uintptr_t next = begin;
     for (size_t i = 0; i < 4; i++) {
         w->dhs[i / 2][i % 2] = i % 2 < call->D ? take(&next, N * call->h * size) : NULL;

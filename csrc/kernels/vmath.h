@@ -100,7 +100,7 @@ INLINE vec vec_tanh(vec x)
     reduced_exp e = reduce_exp(vec_add(magnitude, magnitude));
     vec scale = vec_power_of_2(e.n);
     vec E = vec_fma(scale, e.expm1_r, vec_sub(scale, vec_set1(1)));
-    return vec_copysign(vec_div(E, vec_add(E, vec_set1(2))), x);
+    return vec_copysign(vec_quotient(E, vec_add(E, vec_set1(2))), x);
 }
 
 /* sigmoid(x) = 1 / (1 + e^-x) = e^x / (1 + e^x), the one or the other so that e^-|x| never overflows and a very
@@ -109,5 +109,5 @@ INLINE vec vec_sigmoid(vec x)
 {
     vec e = vec_exp(vec_sub(vec_set1(0), vec_abs(x)));
     vec numerator = vec_select_less(x, vec_set1(0), e, vec_set1(1));
-    return vec_div(numerator, vec_add(vec_set1(1), e));
+    return vec_quotient(numerator, vec_add(vec_set1(1), e));
 }

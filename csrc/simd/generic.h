@@ -4,6 +4,7 @@
 typedef real vec __attribute__((vector_size(VEC_BITS / 8)));
 typedef real_bits vec_bits __attribute__((vector_size(VEC_BITS / 8)));
 
+#define TILE_ROWS 4
 #define TILE_VECS 2 /* 4 rows x 2 vectors of sums: 16 registers also hold the product before it is added */
 
 INLINE vec vec_set1(real x)
@@ -43,6 +44,7 @@ INLINE vec vec_add(vec a, vec b) { return a + b; }
 INLINE vec vec_sub(vec a, vec b) { return a - b; }
 INLINE vec vec_mul(vec a, vec b) { return a * b; }
 INLINE vec vec_div(vec a, vec b) { return a / b; }
+INLINE vec vec_quotient(vec a, vec b) { return a / b; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; } /* rounded twice: the baseline has no fused one */
 
 INLINE vec vec_rsqrt(vec a)
