@@ -170,6 +170,19 @@ static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forwar
     return next;
 }
 
+/* Numbers for some rows of the gradient of any of the weights: a narrow one may take more than a wide one. */
+static size_t most_some_rows(const stack_call *call)
+{
+    const size_t H = call->H, I = call->batch->one_hot ? H : call->stack->input_size;
+    const size_t widths[] = {H, I, call->stack->layers > 1 ? call->D * H : H};
+    size_t most = 0;
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        const size_t size = some_rows_size(H, widths[i], call->N);
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
 typedef struct {
     real *dhs[2][2];  /* [this layer's, the next one's below][direction] (N, h) d loss / d state as it comes from above */
     real *dh, *dc;    /* (B, h) */
@@ -186,7 +199,6 @@ typedef struct {
 static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backward_scratch *w)
 {
     const size_t H = call->H, N = call->N, B = call->batch->B, inputs = most_inputs(call), size = sizeof(real);
-    const size_t rows = some_rows_size(H, H, N), input_rows = inputs ? some_rows_size(H, inputs, N) : 0;
     uintptr_t next = begin;
     for (size_t i = 0; i < 4; i++) {
         w->dhs[i / 2][i % 2] = i % 2 < call->D ? take(&next, N * call->h * size) : NULL;
@@ -197,7 +209,7 @@ static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backw
     w->Wih = take(&next, call->cell->input_slots * packed_size(H, inputs) * size);
     w->dx = take(&next, inputs ? N * padded_row(inputs) * size : 0);
     w->hs_before = take(&next, call->batch->lengths ? N * call->h * size : 0);
-    w->some_rows = take(&next, (rows > input_rows ? rows : input_rows) * size);
+    w->some_rows = take(&next, most_some_rows(call) * size);
     w->sums = take(&next, call->u * size);
     w->table = take(&next, table_size(call) * size);
     w->occurs = take(&next, table_size(call) ? call->stack->input_size * sizeof(bool) : 0);

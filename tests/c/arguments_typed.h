@@ -2,8 +2,6 @@
 
 #define OFFSET(call, member) offsetof(TYPED(call), member)
 
-static const size_t TYPED(rnn_pointers)[] = {OFFSET(fastrnn_rnn, Wxh), OFFSET(fastrnn_rnn, Whh),
-                                             OFFSET(fastrnn_rnn, bh)};
 static const size_t TYPED(model_pointers)[] = {
     OFFSET(fastrnn_char_rnn, rnn.Wxh), OFFSET(fastrnn_char_rnn, rnn.Whh), OFFSET(fastrnn_char_rnn, rnn.bh),
     OFFSET(fastrnn_char_rnn, output.Why), OFFSET(fastrnn_char_rnn, output.by)};
@@ -118,38 +116,6 @@ static void TYPED(sample_arguments_case)(const void *nothing)
     CHECK_OK(TYPED(sample_door)(&c));
 }
 
-static void TYPED(forward_arguments_case)(const void *nothing)
-{
-    (void)nothing;
-    TYPED(forward_call) c = TYPED(valid_forward_call)(&TYPED(plain));
-    const size_t n = c.shape->T * c.shape->B;
-    const size_t pointers[] = {OFFSET(forward_call, shape),  OFFSET(forward_call, layer),
-                               OFFSET(forward_call, inputs), OFFSET(forward_call, h0),
-                               OFFSET(forward_call, hs),     OFFSET(forward_call, workspace)};
-    check_nulls(HERE, TYPED(forward_door), &c, &c, COUNT(pointers), pointers);
-    check_nulls(HERE, TYPED(forward_door), &c, c.layer, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
-    check_shapes_refused(HERE, TYPED(forward_door), &c, c.shape);
-    check_indices_refused(HERE, TYPED(forward_door), &c, n, c.inputs, c.shape->V);
-    CHECK_OK(TYPED(forward_door)(&c));
-}
-
-static void TYPED(backward_arguments_case)(const void *nothing)
-{
-    (void)nothing;
-    TYPED(backward_call) c = TYPED(valid_backward_call)(&TYPED(plain));
-    const size_t n = c.shape->T * c.shape->B;
-    const size_t pointers[] = {OFFSET(backward_call, shape),     OFFSET(backward_call, layer),
-                               OFFSET(backward_call, inputs),    OFFSET(backward_call, h0),
-                               OFFSET(backward_call, hs),        OFFSET(backward_call, dhs),
-                               OFFSET(backward_call, gradients), OFFSET(backward_call, workspace)};
-    check_nulls(HERE, TYPED(backward_door), &c, &c, COUNT(pointers), pointers);
-    check_nulls(HERE, TYPED(backward_door), &c, c.layer, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
-    check_nulls(HERE, TYPED(backward_door), &c, c.gradients, COUNT(TYPED(rnn_pointers)), TYPED(rnn_pointers));
-    check_shapes_refused(HERE, TYPED(backward_door), &c, c.shape);
-    check_indices_refused(HERE, TYPED(backward_door), &c, n, c.inputs, c.shape->V);
-    CHECK_OK(TYPED(backward_door)(&c));
-}
-
 static void TYPED(softmax_arguments_case)(const void *nothing)
 {
     (void)nothing;
@@ -214,7 +180,6 @@ static void TYPED(test_arguments)(void)
 {
     test_case *cases[] = {TYPED(size_arguments_case),    TYPED(loss_arguments_case),
                           TYPED(train_arguments_case),   TYPED(sample_arguments_case),
-                          TYPED(forward_arguments_case), TYPED(backward_arguments_case),
                           TYPED(softmax_arguments_case), TYPED(elementwise_arguments_case),
                           TYPED(nothing_to_do_case)};
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -236,10 +201,6 @@ static void TYPED(no_isa_case)(const void *nothing)
     check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(train_door), &train);
     TYPED(sample_call) sample = TYPED(valid_sample_call)(&TYPED(plain_sample), 4, &numbers);
     check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(sample_door), &sample);
-    TYPED(forward_call) forward = TYPED(valid_forward_call)(&TYPED(plain));
-    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(forward_door), &forward);
-    TYPED(backward_call) backward = TYPED(valid_backward_call)(&TYPED(plain));
-    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(backward_door), &backward);
     TYPED(softmax_call) softmax = TYPED(valid_softmax_call)(3, 5);
     check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(softmax_door), &softmax);
     TYPED(clip_call) clip = {5, 1, TYPED(randoms)(5, 3)};

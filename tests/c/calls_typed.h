@@ -223,67 +223,6 @@ static fastrnn_status TYPED(sample_door)(const void *call)
                                           c->characters, c->workspace);
 }
 
-/* ---- rnn_forward ----------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    fastrnn_shape *shape;
-    TYPED(fastrnn_rnn) *layer;
-    int64_t *inputs;
-    REAL *h0, *hs;
-    void *workspace;
-} TYPED(forward_call);
-
-static TYPED(forward_call) TYPED(valid_forward_call)(const fastrnn_shape *s)
-{
-    TYPED(fastrnn_rnn) layer = TYPED(random_rnn)(s);
-    return (TYPED(forward_call)){.shape = guarded_copy(s, sizeof *s),
-                                 .layer = guarded_copy(&layer, sizeof layer),
-                                 .inputs = random_characters(s->T * s->B, s->V),
-                                 .h0 = TYPED(randoms)(s->B * s->H, 1),
-                                 .hs = TYPED(blanks)(s->T * s->B * s->H),
-                                 .workspace = TYPED(workspace)(s)};
-}
-
-static fastrnn_status TYPED(forward_door)(const void *call)
-{
-    const TYPED(forward_call) *c = call;
-    return TYPED(fastrnn_rnn_forward)(c->shape, c->layer, c->inputs, c->h0, c->hs, c->workspace);
-}
-
-/* ---- rnn_backward ---------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    fastrnn_shape *shape;
-    TYPED(fastrnn_rnn) *layer;
-    int64_t *inputs;
-    REAL *h0, *hs, *dhs;
-    TYPED(fastrnn_rnn) *gradients;
-    REAL *dh0;
-    void *workspace;
-} TYPED(backward_call);
-
-/* hs need not come from rnn_forward: any states in (-1, 1) will do. */
-static TYPED(backward_call) TYPED(valid_backward_call)(const fastrnn_shape *s)
-{
-    TYPED(fastrnn_rnn) layer = TYPED(random_rnn)(s), gradients = TYPED(blank_rnn)(s);
-    return (TYPED(backward_call)){.shape = guarded_copy(s, sizeof *s),
-                                  .layer = guarded_copy(&layer, sizeof layer),
-                                  .inputs = random_characters(s->T * s->B, s->V),
-                                  .h0 = TYPED(randoms)(s->B * s->H, 1),
-                                  .hs = TYPED(randoms)(s->T * s->B * s->H, 1),
-                                  .dhs = TYPED(randoms)(s->T * s->B * s->H, 2),
-                                  .gradients = guarded_copy(&gradients, sizeof gradients),
-                                  .dh0 = TYPED(blanks)(s->B * s->H),
-                                  .workspace = TYPED(workspace)(s)};
-}
-
-static fastrnn_status TYPED(backward_door)(const void *call)
-{
-    const TYPED(backward_call) *c = call;
-    return TYPED(fastrnn_rnn_backward)(c->shape, c->layer, c->inputs, c->h0, c->hs, c->dhs, c->gradients, c->dh0,
-                                       c->workspace);
-}
-
 /* ---- softmax_cross_entropy ------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -1,4 +1,4 @@
-/* The recurrent layer and the character model against the naive implementation. */
+/* The character model against the naive implementation. */
 
 /* A probability close to 1 is known to so much; p - 1, a gradient, and -ln p, a loss, can be no better. */
 #define PROBABILITY_ROUNDING (4 * (double)LIMIT(EPSILON))
@@ -25,18 +25,12 @@ static void TYPED(check_close)(place at, const char *name, size_t n, const REAL 
              expected[where], largest, clip);
 }
 
-static void TYPED(check_rnn_gradients)(place at, const fastrnn_shape *s, const TYPED(fastrnn_rnn) *actual,
-                                       const fastrnn_rnn_f64 *expected, double clip)
-{
-    TYPED(check_close)(at, "dWxh", s->H * s->V, actual->Wxh, expected->Wxh, clip);
-    TYPED(check_close)(at, "dWhh", s->H * s->H, actual->Whh, expected->Whh, clip);
-    TYPED(check_close)(at, "dbh", s->H, actual->bh, expected->bh, clip);
-}
-
 static void TYPED(check_gradients)(place at, const fastrnn_shape *s, const TYPED(fastrnn_char_rnn) *actual,
                                    const fastrnn_char_rnn_f64 *expected, double clip)
 {
-    TYPED(check_rnn_gradients)(at, s, &actual->rnn, &expected->rnn, clip);
+    TYPED(check_close)(at, "dWxh", s->H * s->V, actual->rnn.Wxh, expected->rnn.Wxh, clip);
+    TYPED(check_close)(at, "dWhh", s->H * s->H, actual->rnn.Whh, expected->rnn.Whh, clip);
+    TYPED(check_close)(at, "dbh", s->H, actual->rnn.bh, expected->rnn.bh, clip);
     TYPED(check_close)(at, "dWhy", s->V * s->H, actual->output.Why, expected->output.Why, clip);
     TYPED(check_close)(at, "dby", s->V, actual->output.by, expected->output.by, clip);
 }
@@ -87,6 +81,7 @@ static void TYPED(check_loss_call)(place at, TYPED(loss_call) c, bool in_place, 
 
 static void TYPED(loss_case)(const void *shape)
 {
+    random_state = 1;
     const fastrnn_shape *s = shape;
     const size_t BH = s->B * s->H;
     TYPED(loss_call) c = TYPED(valid_loss_call)(s);
@@ -101,54 +96,6 @@ static void TYPED(loss_case)(const void *shape)
     TYPED(check_loss_call)(HERE, c, false, loss, hlast, NULL);
     c.clip = TYPED(small_clip)(s, &gradients);
     TYPED(check_loss_call)(HERE, c, true, loss, hlast, &gradients); /* overwrites hprev, so the last one */
-}
-
-static void TYPED(forward_case)(const void *shape)
-{
-    const fastrnn_shape *s = shape;
-    const size_t BH = s->B * s->H;
-    TYPED(forward_call) c = TYPED(valid_forward_call)(s);
-    fastrnn_rnn_f64 layer = TYPED(widened_rnn)(s, c.layer);
-    double *hs = zeros(s->T * BH);
-    naive_rnn_forward(s, &layer, c.inputs, TYPED(widened)(BH, c.h0), hs);
-
-    SITUATION("forward, T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
-    CHECK_OK(TYPED(forward_door)(&c));
-    TYPED(check_close)(HERE, "hs", s->T * BH, c.hs, hs, INFINITY);
-}
-
-static void TYPED(backward_case)(const void *shape)
-{
-    const fastrnn_shape *s = shape;
-    const size_t BH = s->B * s->H;
-    TYPED(backward_call) c = TYPED(valid_backward_call)(s);
-    fastrnn_rnn_f64 layer = TYPED(widened_rnn)(s, c.layer), gradients = zero_model(s).rnn;
-    double *dh0 = zeros(BH);
-    naive_rnn_backward(s, &layer, c.inputs, TYPED(widened)(BH, c.h0), TYPED(widened)(s->T * BH, c.hs),
-                       TYPED(widened)(s->T * BH, c.dhs), &gradients, dh0);
-
-    SITUATION("backward, T=%zu B=%zu H=%zu V=%zu", s->T, s->B, s->H, s->V);
-    CHECK_OK(TYPED(backward_door)(&c));
-    TYPED(check_rnn_gradients)(HERE, s, c.gradients, &gradients, INFINITY);
-    TYPED(check_close)(HERE, "dh0", BH, c.dh0, dh0, INFINITY);
-
-    TYPED(fastrnn_rnn) blank = TYPED(blank_rnn)(s);
-    *c.gradients = blank;
-    c.dh0 = NULL;
-    CHECK_OK(TYPED(backward_door)(&c));
-    TYPED(check_rnn_gradients)(HERE, s, c.gradients, &gradients, INFINITY);
-    TYPED(check_subnormals)(HERE);
-}
-
-static void TYPED(network_case)(const void *shape)
-{
-    random_state = 1;
-    const size_t mark = memory.in_use;
-    TYPED(loss_case)(shape);
-    release_since(mark);
-    TYPED(forward_case)(shape);
-    release_since(mark);
-    TYPED(backward_case)(shape);
 }
 
 /* ---- the same input gives the same bits ------------------------------------------------------------------------ */
@@ -231,8 +178,8 @@ static void TYPED(not_finite_case)(const void *shape)
 
 static void TYPED(test_network)(void)
 {
-    run_over_short_shapes(TYPED(network_case));
-    run_over_long_shapes(TYPED(network_case));
+    run_over_short_shapes(TYPED(loss_case));
+    run_over_long_shapes(TYPED(loss_case));
     for (size_t V = 1; V <= 16; V++) {
         run_case_guarded(TYPED(workspace_case), &(fastrnn_shape){.T = 2, .B = 1, .H = 2 * V, .V = V});
     }

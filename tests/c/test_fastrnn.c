@@ -1,8 +1,8 @@
 /* Tests of the C API alone: every door, both dtypes, every instruction set of this machine, or the one that
  * FASTRNN_ISA names. csrc/Makefile builds and runs it (make -C csrc check).
  *
- * The results are held against a naive implementation in float64 (naive.h). Every buffer lies between unreadable
- * pages (guarded.h). A failure is a line of its own, and the tests go on; the last line counts.
+ * The results are held against a naive implementation in float64 (naive.h, naive_stack.h). Every buffer lies between
+ * unreadable pages (guarded.h). A failure is a line of its own, and the tests go on; the last line counts.
  *
  * FASTRNN_TEST_QUICK, set and not empty, takes a part of the cases, for slow emulators. */
 #define _DEFAULT_SOURCE   /* mmap, sigaction, setenv on Linux */
@@ -23,8 +23,10 @@
 #include "guarded.h"
 #include "harness.h"
 #include "naive.h"
+#include "naive_stack.h"
 #include "random.h"
 #include "shapes.h"
+#include "stack_shapes.h"
 
 #define REAL float
 #define REAL_NAME "f32"
@@ -68,6 +70,30 @@ static void messages_case(const void *nothing)
     }
     const char *unknown = fastrnn_status_message((fastrnn_status)(FASTRNN_ERROR_ISA + 1));
     CHECK(unknown != NULL && unknown[0] != '\0', "an unknown status has no message");
+}
+
+static void stack_parameters_case(const void *nothing)
+{
+    (void)nothing;
+    SITUATION("numbers of parameters");
+    for (size_t i = 0; i < STACK_OPTIONS; i++) {
+        const stack_shape shape = option_shape(i);
+        const fastrnn_stack *s = &shape.stack;
+        double *begin = guarded(0);
+        const naive_weights end = naive_weights_of(s, begin, s->layers * s->directions);
+        CHECK(fastrnn_stack_parameters(s) == (size_t)(end.W_ih - begin), "stack %zu has %zu parameters, not %td", i,
+              fastrnn_stack_parameters(s), end.W_ih - begin);
+        release_since(0);
+    }
+    CHECK(fastrnn_stack_parameters(NULL) == 0, "no stack has parameters");
+    const size_t units = (size_t)1 << 24;
+    const fastrnn_stack beyond[] = {{FASTRNN_GRU, 0, 1, 1, 1, 1}, {FASTRNN_GRU, units, 1, 1, 1, 1},
+                                    {FASTRNN_GRU, 1, 0, 1, 1, 1}, {FASTRNN_GRU, 1, units, 1, 1, 1},
+                                    {FASTRNN_GRU, 1, 1, 0, 1, 1}, {FASTRNN_GRU, 1, 1, 256, 1, 1},
+                                    {FASTRNN_GRU, 1, 1, 1, 0, 1}, {FASTRNN_GRU, 1, 1, 1, 3, 1}};
+    for (size_t i = 0; i < COUNT(beyond); i++) {
+        CHECK(fastrnn_stack_parameters(&beyond[i]) == 0, "stack %zu beyond the limits has parameters", i);
+    }
 }
 
 static bool is_available(const char *name)
@@ -135,10 +161,12 @@ static void test_without_isa(void)
 {
     setenv("FASTRNN_ISA", "nonesuch", 1);
     run_case(no_isa_case, NULL);
-    run.dtype = "f32";
-    run_case_guarded(no_isa_case_f32, NULL);
-    run.dtype = "f64";
-    run_case_guarded(no_isa_case_f64, NULL);
+    test_case *cases[][3] = {{no_isa_case_f32, no_isa_stack_case_f32, no_isa_feedforward_case_f32},
+                             {no_isa_case_f64, no_isa_stack_case_f64, no_isa_feedforward_case_f64}};
+    for (size_t i = 0; i < COUNT(cases) * COUNT(cases[0]); i++) {
+        run.dtype = i < COUNT(cases[0]) ? "f32" : "f64";
+        run_case_guarded(cases[i / COUNT(cases[0])][i % COUNT(cases[0])], NULL);
+    }
     run.dtype = "no dtype";
     run_case(no_isa_case, NULL);
 }
@@ -146,6 +174,7 @@ static void test_without_isa(void)
 static void test_selection(void)
 {
     run_case(messages_case, NULL);
+    run_case(stack_parameters_case, NULL);
     run_case(selection_case, NULL);
     run_case(environment_case, NULL);
 }
@@ -159,6 +188,16 @@ static void test_workspace_sizes(void)
         run_case(workspace_size_case_f32, &shape);
         run.dtype = "f64";
         run_case(workspace_size_case_f64, &shape);
+    }
+    for (size_t i = 0; i < STACK_OPTIONS; i++) {
+        const stack_shape shape = option_shape(i);
+        const feedforward_sizes sizes = {1 + i % 50, 1 + i % 41, 1 + i % 37};
+        run.dtype = "f32";
+        run_case(stack_bytes_case_f32, &shape);
+        run_case(linear_bytes_case_f32, &sizes);
+        run.dtype = "f64";
+        run_case(stack_bytes_case_f64, &shape);
+        run_case(linear_bytes_case_f64, &sizes);
     }
 }
 

@@ -14,6 +14,10 @@
 #include "sample_typed.h"
 #include "elementwise_typed.h"
 #include "arguments_typed.h"
+#include "stack_calls_typed.h"
+#include "stack_typed.h"
+#include "stack_arguments_typed.h"
+#include "feedforward_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -23,6 +27,9 @@ static void TYPED(test_dtype)(void)
     TYPED(test_network)();
     TYPED(test_train)();
     TYPED(test_sample)();
+    TYPED(test_stack_arguments)();
+    TYPED(test_stack)();
+    TYPED(test_feedforward)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)
