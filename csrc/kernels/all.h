@@ -2,13 +2,15 @@
  * instruction set, in reading order from the bottom up. */
 #include "vmath.h"
 #include "elementwise.h"
+#include "sums.h"
 #include "matrix.h"
 #include "product.h"
 #include "pack.h"
-#include "adagrad.h"
+#include "optimizers.h"
 #include "workspace.h"
 #include "gradients.h"
 #include "softmax.h"
+#include "losses.h"
 #include "rnn.h"
 #include "char_rnn.h"
 #include "train.h"
@@ -23,8 +25,15 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .rnn_forward = rnn_forward,
     .rnn_backward = rnn_backward,
     .softmax_cross_entropy = softmax_cross_entropy,
+    .sigmoid_binary_cross_entropy = sigmoid_binary_cross_entropy,
+    .squared_error = squared_error,
     .clip = clip,
+    .scale = scale,
+    .norm = norm,
+    .sgd = sgd,
     .adagrad = adagrad,
+    .rmsprop = rmsprop,
+    .adam = adam,
     .exp = exp_all,
     .tanh = tanh_all,
     .sigmoid = sigmoid_all,

@@ -23,8 +23,8 @@ static void update_rows(const gradient_use *use, const weight_target *weight, si
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
         const size_t at = weight->M * c.first + i0 * c.width;
-        adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
-                weight->parameter + at);
+        clipped_adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
+                        weight->parameter + at);
     }
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
@@ -63,7 +63,7 @@ static void bias_gradient(const workspace_layout *w, const gradient_use *use, si
 {
     sum_rows(n, N, rows, row, w->dbias);
     if (use->update) {
-        adagrad(N, use->learning_rate, use->limit, w->dbias, memory, parameter);
+        clipped_adagrad(N, use->learning_rate, use->limit, w->dbias, memory, parameter);
     } else {
         copy_clipped(1, N, w->dbias, row, use->limit, gradient, N);
     }

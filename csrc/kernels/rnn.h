@@ -91,8 +91,8 @@ static void input_gradient(const fastrnn_shape *shape, const workspace_layout *w
     }
     for (size_t x = 0; x < V; x++) {
         if (use->update && w->occurs[x]) {
-            adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
-                    w->parameters.Wxh_rows + x * h);
+            clipped_adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
+                            w->parameters.Wxh_rows + x * h);
         } else if (!use->update && !w->occurs[x]) {
             memset(w->dWxh_rows + x * h, 0, h * sizeof(real));
         }

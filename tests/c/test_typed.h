@@ -13,6 +13,7 @@
 #include "train_typed.h"
 #include "sample_typed.h"
 #include "elementwise_typed.h"
+#include "optimizers_typed.h"
 #include "arguments_typed.h"
 
 static void TYPED(test_dtype)(void)
@@ -20,6 +21,7 @@ static void TYPED(test_dtype)(void)
     run.dtype = REAL_NAME;
     TYPED(test_arguments)();
     TYPED(test_elementwise)();
+    TYPED(test_optimizers)();
     TYPED(test_network)();
     TYPED(test_train)();
     TYPED(test_sample)();
