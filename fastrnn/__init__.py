@@ -4,8 +4,26 @@
 plain NumPy, and `cpu_info` says which instruction set the kernels use.
 """
 
+from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
 from fastrnn.cpu import cpu_info
 from fastrnn.errors import FastRNNError, ModelFileError, NumericalError
+from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-__all__ = ["FastRNNError", "ModelFileError", "NumericalError", "cpu_info"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "FastRNNError",
+    "ModelFileError",
+    "NumericalError",
+    "RMSprop",
+    "clip_gradient_norm",
+    "clip_gradient_value",
+    "cpu_info",
+    "mean_squared_error",
+    "sigmoid_binary_cross_entropy",
+    "softmax_cross_entropy",
+]
 __version__ = "0.1.0"

@@ -226,7 +226,7 @@ typedef struct {
     real kept;          /* of the parameter, where the decay is decoupled */
     real mean_added;    /* mean += mean_added (g - mean) */
     real squares_kept, squares_added;
-    real step_size;     /* learning_rate / (1 - beta1^t) */
+    real step;          /* -learning_rate / (1 - beta1^t) */
     real root_scale;    /* 1 / sqrt(1 - beta2^t) */
     real eps;
 } adam_constants;
@@ -241,8 +241,8 @@ INLINE update_registers adam_step(update_registers x, const void *constants)
     x.mean = moved_towards(x.mean, g, c->mean_added);
     x.squares = moved_squares(x.squares, g, c->squares_kept, c->squares_added);
     const vec root = vec_fma(vec_sqrt(x.squares), vec_set1(c->root_scale), vec_set1(c->eps));
-    const vec change = vec_div(vec_mul(vec_set1(c->step_size), x.mean), root);
-    x.parameter = vec_sub(vec_mul(vec_set1(c->kept), x.parameter), change);
+    const vec change = vec_div(vec_mul(vec_set1(c->step), x.mean), root);
+    x.parameter = vec_fma(vec_set1(c->kept), x.parameter, change);
     return x;
 }
 
@@ -256,7 +256,7 @@ static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_upd
         .mean_added = (real)(1 - settings->beta1),
         .squares_kept = (real)settings->beta2,
         .squares_added = (real)(1 - settings->beta2),
-        .step_size = (real)(settings->learning_rate / (1 - pow(settings->beta1, t))),
+        .step = (real)(-settings->learning_rate / (1 - pow(settings->beta1, t))),
         .root_scale = (real)(1 / sqrt(1 - pow(settings->beta2, t))),
         .eps = (real)settings->eps,
     };
