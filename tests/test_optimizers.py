@@ -1,15 +1,17 @@
 """The optimizers against NumPy and against PyTorch, and as objects: saved, copied, wrongly used."""
 
+import contextlib
 import copy
 import math
 import pickle
 import re
+import threading
 
 import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import min_char_rnn, reference
+from fastrnn import _core, min_char_rnn, reference
 from fastrnn._core import adagrad
 from fastrnn.layer import Layer
 
@@ -597,3 +599,25 @@ def test_a_resized_buffer_is_refused():
         ValueError, match=re.escape("layers[0].flat_gradients must have shape (N,) = (10,), not (5000,)")
     ):
         optimizer.step()
+
+
+def test_no_thread_moves_what_a_step_works_on():
+    """A resize that would take the memory away is refused during a step; before or after one, the step is refused."""
+    parameter, gradient = np.ones(2_000_000), np.ones(2_000_000)
+    refused = threading.Event()
+
+    def resize():
+        while not refused.is_set():
+            try:
+                parameter.resize(10, refcheck=False)
+            except ValueError:
+                refused.set()
+
+    thread = threading.Thread(target=resize)
+    thread.start()
+    settings = {"momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "iteration": 1}
+    while not refused.is_set():
+        parameter.resize(gradient.shape, refcheck=False)
+        with contextlib.suppress(ValueError):
+            _core.update_sgd([parameter], [gradient], {}, learning_rate=0.1, **settings)
+    thread.join()
