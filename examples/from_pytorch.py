@@ -12,26 +12,26 @@ import torch
 
 import fastrnn
 
-T, B, I, H, L = 30, 16, 8, 64, 2
+T, batch_size, input_size = 30, 16, 8
 torch.manual_seed(0)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    x = torch.randn(T, B, I)
-    before = torch.cat([torch.zeros(1, B, I), x[:-1]])
+    x = torch.randn(T, batch_size, input_size)
+    before = torch.cat([torch.zeros_like(x[:1]), x[:-1]])
     return x, (x + before).sum(2, keepdim=True)
 
 
-def train(lstm: torch.nn.LSTM, linear: torch.nn.Linear, steps: int) -> None:
+def train(lstm: torch.nn.LSTM, linear: torch.nn.Linear, iterations: int) -> None:
     optimizer = torch.optim.Adam([*lstm.parameters(), *linear.parameters()], lr=0.01)
-    for step in range(steps):
+    for iteration in range(iterations):
         x, target = batch()
         loss = torch.nn.functional.mse_loss(linear(lstm(x)[0]), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if step % 50 == 0 or step == steps - 1:
-            print(f"PyTorch, step {step:3}: loss {loss.item():.4f}")
+        if iteration % 50 == 0 or iteration == iterations - 1:
+            print(f"PyTorch, iteration {iteration:3}: loss {loss.item():.4f}")
 
 
 def difference(ours: np.ndarray, theirs: torch.Tensor) -> float:
@@ -41,11 +41,11 @@ def difference(ours: np.ndarray, theirs: torch.Tensor) -> float:
 
 
 def main() -> None:
-    lstm, linear = torch.nn.LSTM(I, H, L), torch.nn.Linear(H, 1)
-    train(lstm, linear, steps=200)
+    lstm, linear = torch.nn.LSTM(input_size, 64, num_layers=2), torch.nn.Linear(64, 1)
+    train(lstm, linear, iterations=200)
 
     # Over it goes: the state dict loads as it is.
-    layer = fastrnn.LSTM(I, H, L)
+    layer = fastrnn.LSTM(input_size, 64, num_layers=2)
     layer.load_state_dict(lstm.state_dict())
 
     x, _ = batch()

@@ -95,8 +95,59 @@ class Embedding:
     def backward(self, indices: NDArray[np.int64], dy: _Array) -> None: ...
 
 def softmax_cross_entropy(logits: _Array, targets: Sequence[int] | _Integers) -> float: ...
+def sigmoid_binary_cross_entropy(logits: _Array, targets: _Array, scale: float) -> float: ...
+def squared_error(outputs: _Array, targets: _Array, scale: float) -> float: ...
 def clip(x: _Array, limit: float) -> None: ...
+def scale(x: _Array, factor: float) -> None: ...
+def norm(x: _Array) -> float: ...
 def adagrad(param: _Array, dparam: _Array, mem: _Array, learning_rate: float) -> None: ...
+def update_sgd(
+    parameters: list[_Array],
+    gradients: list[_Array],
+    slots: dict[str, list[_Array]],
+    *,
+    learning_rate: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    iteration: int,
+) -> None: ...
+def update_adagrad(
+    parameters: list[_Array],
+    gradients: list[_Array],
+    slots: dict[str, list[_Array]],
+    *,
+    learning_rate: float,
+    eps: float,
+    weight_decay: float,
+    eps_inside_sqrt: bool,
+) -> None: ...
+def update_rmsprop(
+    parameters: list[_Array],
+    gradients: list[_Array],
+    slots: dict[str, list[_Array]],
+    *,
+    learning_rate: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+    weight_decay: float,
+    centered: bool,
+) -> None: ...
+def update_adam(
+    parameters: list[_Array],
+    gradients: list[_Array],
+    slots: dict[str, list[_Array]],
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    iteration: int,
+) -> None: ...
 def exp(x: _Array, out: _Array) -> None: ...
 def tanh(x: _Array, out: _Array) -> None: ...
 def sigmoid(x: _Array, out: _Array) -> None: ...

@@ -3,10 +3,10 @@
 the status into an exception."""
 
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 cimport numpy as cnp
 
@@ -189,6 +189,12 @@ cdef bint is_float64(object array):
     return cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64
 
 
+cdef list pinned(tuple arrays):
+    """Weak references: while they live NumPy resizes none of these arrays, so that neither a signal handler nor another
+    thread moves the memory that a call without the GIL works on."""
+    return [weakref.ref(array) for array in arrays]
+
+
 cdef cnp.ndarray state(object h, str name, tuple shape, str symbols, object dtype):
     """A hidden state to read: any real array of the right shape, in the network's dtype."""
     array = np.asarray(h)
@@ -342,9 +348,8 @@ cdef class CharNetwork:
         return 0
 
     cdef list pinned(self):
-        """Weak references to the five arrays. While they live NumPy resizes none of them, so that no signal handler
-        moves the memory that a long call works on."""
-        return [weakref.ref(array) for array in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
+        """What keeps the five arrays where they are during a long call."""
+        return pinned((self.Wxh, self.Whh, self.Why, self.bh, self.by))
 
     cdef object not_finite(self, str what, cnp.ndarray h):
         """The error for a loss or a probability that is NaN or infinite, with its cause."""
@@ -508,7 +513,7 @@ include "_stack.pxi"
 include "_feedforward.pxi"
 
 
-# ---- losses, optimizers, functions ------------------------------------------------------------------------------------------------------
+# ---- functions --------------------------------------------------------------------------------------------------------
 
 def softmax_cross_entropy(logits, targets):
     """logits (N, V) becomes softmax(logits) - onehot(targets) in place; the loss, summed over the rows, in nats."""
@@ -535,49 +540,6 @@ def softmax_cross_entropy(logits, targets):
         raise NumericalError(f"the loss is {loss}: the logits hold NaN or infinity")
     check(status)
     return loss
-
-
-def clip(x, double limit):
-    """x = min(max(x, -limit), limit) in place."""
-    dtype = real_dtype(x, "x")
-    check_array(x, "x", x.shape, "any shape", dtype)
-    check_writeable(x, "x")
-    if not limit > 0:
-        raise ValueError(f"limit must be positive, not {limit}")
-    cdef size_t n = x.size
-    cdef void *data = cnp.PyArray_DATA(x)
-    cdef bint double_precision = is_float64(x)
-    cdef fastrnn_status status
-    with nogil:
-        if double_precision:
-            status = fastrnn_clip_f64(n, limit, <double *>data)
-        else:
-            status = fastrnn_clip_f32(n, limit, <float *>data)
-    check(status)
-
-
-def adagrad(param, dparam, mem, double learning_rate):
-    """mem += dparam * dparam; param -= learning_rate * dparam / sqrt(mem + 1e-8), both in place."""
-    dtype = real_dtype(param, "param")
-    check_array(param, "param", param.shape, "any shape", dtype)
-    check_array(dparam, "dparam", param.shape, "param's shape", dtype)
-    check_array(mem, "mem", param.shape, "param's shape", dtype)
-    check_writeable(param, "param")
-    check_writeable(mem, "mem")
-    if not isfinite(learning_rate):
-        raise ValueError(f"learning_rate must be finite, not {learning_rate}")
-    cdef size_t n = param.size
-    cdef void *p = cnp.PyArray_DATA(param)
-    cdef void *g = cnp.PyArray_DATA(dparam)
-    cdef void *m = cnp.PyArray_DATA(mem)
-    cdef bint double_precision = is_float64(param)
-    cdef fastrnn_status status
-    with nogil:
-        if double_precision:
-            status = fastrnn_adagrad_f64(n, learning_rate, <double *>g, <double *>m, <double *>p)
-        else:
-            status = fastrnn_adagrad_f32(n, learning_rate, <float *>g, <float *>m, <float *>p)
-    check(status)
 
 
 ctypedef fastrnn_status (*function_f32)(size_t n, const float *x, float *y) noexcept nogil
@@ -614,6 +576,295 @@ def tanh(x, out):
 
 def sigmoid(x, out):
     elementwise(fastrnn_sigmoid_f32, fastrnn_sigmoid_f64, x, out)
+
+
+# ---- losses, gradients, optimizers ----------------------------------------------------------------------------------
+
+ctypedef fastrnn_status (*loss_f32)(size_t n, double scale, const float *targets, float *x, double *loss) noexcept nogil
+ctypedef fastrnn_status (*loss_f64)(size_t n, double scale, const double *targets, double *x, double *loss) noexcept nogil
+
+
+cdef double loss_of_targets(loss_f32 f32, loss_f64 f64, object x, str name, object targets, double scale) except? -1:
+    """The loss, summed; x becomes scale times its gradient."""
+    dtype = real_dtype(x, name)
+    check_array(x, name, x.shape, "any shape", dtype)
+    check_array(targets, "targets", x.shape, f"{name}'s shape", dtype)
+    check_writeable(x, name)
+    if not isfinite(scale):
+        raise ValueError(f"scale must be finite, not {scale}")
+    pins = pinned((x, targets))
+    cdef size_t n = x.size
+    cdef void *x_data = cnp.PyArray_DATA(x)
+    cdef void *target_data = cnp.PyArray_DATA(targets)
+    cdef bint double_precision = is_float64(x)
+    cdef double loss = 0
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = f64(n, scale, <double *>target_data, <double *>x_data, &loss)
+        else:
+            status = f32(n, scale, <float *>target_data, <float *>x_data, &loss)
+    if status == FASTRNN_ERROR_NOT_FINITE:
+        raise NumericalError(f"the loss is {loss}: {name} or targets hold NaN or infinity, or lie too far apart")
+    if status == FASTRNN_ERROR_VALUE:
+        raise target_error(targets)
+    check(status)
+    return loss
+
+
+cdef object target_error(object targets):
+    """The error for targets that are not all in [0, 1], with the first that is not."""
+    position = np.argwhere(~((targets >= 0) & (targets <= 1)))[0].tolist()
+    where = f"targets[{', '.join(map(str, position))}]" if position else "targets"
+    return ValueError(f"targets must be in [0, 1], and {where} is {targets[tuple(position)]}")
+
+
+def sigmoid_binary_cross_entropy(logits, targets, double scale):
+    """The loss, summed, in nats; logits becomes scale (sigmoid(logits) - targets) in place. One shape and dtype."""
+    return loss_of_targets(fastrnn_sigmoid_binary_cross_entropy_f32, fastrnn_sigmoid_binary_cross_entropy_f64, logits,
+                           "logits", targets, scale)
+
+
+def squared_error(outputs, targets, double scale):
+    """The loss, summed; outputs becomes 2 scale (outputs - targets) in place. One shape and dtype."""
+    return loss_of_targets(fastrnn_squared_error_f32, fastrnn_squared_error_f64, outputs, "outputs", targets, scale)
+
+
+ctypedef fastrnn_status (*change_f32)(size_t n, double by, float *x) noexcept nogil
+ctypedef fastrnn_status (*change_f64)(size_t n, double by, double *x) noexcept nogil
+
+
+cdef int change_in_place(change_f32 f32, change_f64 f64, object x, double by) except -1:
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    check_writeable(x, "x")
+    pins = pinned((x,))
+    cdef size_t n = x.size
+    cdef void *data = cnp.PyArray_DATA(x)
+    cdef bint double_precision = is_float64(x)
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = f64(n, by, <double *>data)
+        else:
+            status = f32(n, by, <float *>data)
+    check(status)
+    return 0
+
+
+def clip(x, double limit):
+    """x = min(max(x, -limit), limit) in place."""
+    if not limit > 0:
+        raise ValueError(f"limit must be positive, not {limit}")
+    change_in_place(fastrnn_clip_f32, fastrnn_clip_f64, x, limit)
+
+
+def scale(x, double factor):
+    """x = factor x in place."""
+    if not isfinite(factor):
+        raise ValueError(f"factor must be finite, not {factor}")
+    change_in_place(fastrnn_scale_f32, fastrnn_scale_f64, x, factor)
+
+
+def norm(x):
+    """sqrt(sum of x^2), summed in double; NaN and infinity come through."""
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    pins = pinned((x,))
+    cdef size_t n = x.size
+    cdef void *data = cnp.PyArray_DATA(x)
+    cdef bint double_precision = is_float64(x)
+    cdef double norm = 0
+    cdef fastrnn_status status
+    with nogil:
+        if double_precision:
+            status = fastrnn_norm_f64(n, <double *>data, &norm)
+        else:
+            status = fastrnn_norm_f32(n, <float *>data, &norm)
+    check(status)
+    return norm
+
+
+def adagrad(param, dparam, mem, double learning_rate):
+    """mem += dparam * dparam; param -= learning_rate * dparam / sqrt(mem + 1e-8), both in place."""
+    dtype = real_dtype(param, "param")
+    check_array(param, "param", param.shape, "any shape", dtype)
+    check_array(dparam, "dparam", param.shape, "param's shape", dtype)
+    check_array(mem, "mem", param.shape, "param's shape", dtype)
+    check_writeable(param, "param")
+    check_writeable(mem, "mem")
+    if not isfinite(learning_rate):
+        raise ValueError(f"learning_rate must be finite, not {learning_rate}")
+    pins = pinned((param, dparam, mem))
+    cdef optimizer_settings settings
+    settings.adagrad = fastrnn_adagrad(learning_rate=learning_rate, eps=1e-8, weight_decay=0, eps_inside_sqrt=True)
+    cdef update_task task
+    task.arrays = no_arrays()
+    task.n = param.size
+    task.double_precision = is_float64(param)
+    task.arrays.f64.parameter = <double *>cnp.PyArray_DATA(param)
+    task.arrays.f64.gradient = <double *>cnp.PyArray_DATA(dparam)
+    task.arrays.f64.squares = <double *>cnp.PyArray_DATA(mem)
+    cdef fastrnn_status status
+    with nogil:
+        status = task_adagrad(&settings, &task)
+    check(status)
+
+
+# Of either dtype, as char_rnn above.
+cdef union update_arrays:
+    fastrnn_update_f32 f32
+    fastrnn_update_f64 f64
+
+
+cdef update_arrays no_arrays() noexcept:
+    cdef update_arrays arrays
+    arrays.f64 = fastrnn_update_f64(NULL, NULL, NULL, NULL, NULL)
+    return arrays
+
+
+cdef union optimizer_settings:
+    fastrnn_sgd sgd
+    fastrnn_adagrad adagrad
+    fastrnn_rmsprop rmsprop
+    fastrnn_adam adam
+
+
+# One call of an optimizer's door.
+cdef struct update_task:
+    size_t n
+    bint double_precision
+    update_arrays arrays
+
+
+ctypedef fastrnn_status (*task_function)(const optimizer_settings *s, const update_task *t) noexcept nogil
+
+
+cdef fastrnn_status task_sgd(const optimizer_settings *s, const update_task *t) noexcept nogil:
+    if t.double_precision:
+        return fastrnn_sgd_f64(&s.sgd, t.n, &t.arrays.f64)
+    return fastrnn_sgd_f32(&s.sgd, t.n, &t.arrays.f32)
+
+
+cdef fastrnn_status task_adagrad(const optimizer_settings *s, const update_task *t) noexcept nogil:
+    if t.double_precision:
+        return fastrnn_adagrad_f64(&s.adagrad, t.n, &t.arrays.f64)
+    return fastrnn_adagrad_f32(&s.adagrad, t.n, &t.arrays.f32)
+
+
+cdef fastrnn_status task_rmsprop(const optimizer_settings *s, const update_task *t) noexcept nogil:
+    if t.double_precision:
+        return fastrnn_rmsprop_f64(&s.rmsprop, t.n, &t.arrays.f64)
+    return fastrnn_rmsprop_f32(&s.rmsprop, t.n, &t.arrays.f32)
+
+
+cdef fastrnn_status task_adam(const optimizer_settings *s, const update_task *t) noexcept nogil:
+    if t.double_precision:
+        return fastrnn_adam_f64(&s.adam, t.n, &t.arrays.f64)
+    return fastrnn_adam_f32(&s.adam, t.n, &t.arrays.f32)
+
+
+cdef class _Updates:
+    """The arrays of one optimizer step, several layers' of them: all checked before any is written, and held where
+    they are until it is done.
+
+    parameters and gradients are lists of one array (N,) for each layer; slots is a dict of such lists, by the name of
+    what the optimizer remembers.
+    """
+    cdef list arrays, pins
+    cdef update_task *tasks
+    cdef Py_ssize_t count
+
+    def __cinit__(self, list parameters, list gradients, dict slots):
+        self.arrays, self.pins = [], []
+        self.count = len(parameters)
+        self.tasks = <update_task *>PyMem_RawCalloc(self.count + 1, sizeof(update_task))
+        if self.tasks == NULL:
+            raise MemoryError(f"no memory to update {self.count} layers")
+        for name, arrays in [("flat_gradients", gradients), *slots.items()]:
+            if len(arrays) != self.count:
+                raise ValueError(f"{name} must hold one array for each of {self.count} layers, not {len(arrays)}")
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            self.add(i, parameters[i], gradients[i], {name: arrays[i] for name, arrays in slots.items()})
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.tasks)
+
+    cdef int add(self, Py_ssize_t i, object parameter, object gradient, dict slots) except -1:
+        name = f"layers[{i}].flat_parameters"
+        dtype = real_dtype(parameter, name)
+        shape = (parameter.size,)
+        cdef update_task *task = &self.tasks[i]
+        task.n = parameter.size
+        task.double_precision = dtype == np.float64
+        task.arrays = no_arrays()
+        task.arrays.f64.parameter = <double *>self.hold(parameter, name, shape, dtype, True)
+        task.arrays.f64.gradient = <double *>self.hold(gradient, f"layers[{i}].flat_gradients", shape, dtype, False)
+        for name, slot in slots.items():
+            memory = self.hold(slot, f"slots['{name}'][{i}]", shape, dtype, True)
+            if name == "momentum_buffer":
+                task.arrays.f64.momentum = <double *>memory
+            elif name in ("exp_avg", "grad_avg"):
+                task.arrays.f64.mean = <double *>memory
+            else:
+                task.arrays.f64.squares = <double *>memory
+        return 0
+
+    cdef void *hold(self, object array, str name, tuple shape, object dtype, bint written) except? NULL:
+        """The array's memory, which stays its own for as long as this object lives."""
+        check_array(array, name, shape, "(N,)", dtype)
+        if written:
+            check_writeable(array, name)
+        self.arrays.append(array)
+        self.pins.append(weakref.ref(array))
+        return cnp.PyArray_DATA(array)
+
+    cdef int apply(self, task_function update, const optimizer_settings *settings) except -1:
+        cdef fastrnn_status status = FASTRNN_OK
+        cdef Py_ssize_t i = 0
+        with nogil:
+            while i < self.count and status == FASTRNN_OK:
+                status = update(settings, &self.tasks[i])
+                i += 1
+        check(status)
+        return 0
+
+
+def update_sgd(parameters, gradients, slots, *, double learning_rate, double momentum, double dampening,
+               double weight_decay, bint nesterov, uint64_t iteration):
+    """One step of SGD; with momentum slots has "momentum_buffer"."""
+    cdef optimizer_settings s
+    s.sgd = fastrnn_sgd(learning_rate=learning_rate, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                        nesterov=nesterov, iteration=iteration)
+    _Updates(parameters, gradients, slots).apply(task_sgd, &s)
+
+
+def update_adagrad(parameters, gradients, slots, *, double learning_rate, double eps, double weight_decay,
+                   bint eps_inside_sqrt):
+    """One step of Adagrad; slots has "sum"."""
+    cdef optimizer_settings s
+    s.adagrad = fastrnn_adagrad(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay,
+                                eps_inside_sqrt=eps_inside_sqrt)
+    _Updates(parameters, gradients, slots).apply(task_adagrad, &s)
+
+
+def update_rmsprop(parameters, gradients, slots, *, double learning_rate, double alpha, double eps, double momentum,
+                   double weight_decay, bint centered):
+    """One step of RMSprop; slots has "square_avg", with momentum "momentum_buffer", centered "grad_avg"."""
+    cdef optimizer_settings s
+    s.rmsprop = fastrnn_rmsprop(learning_rate=learning_rate, alpha=alpha, eps=eps, momentum=momentum,
+                                weight_decay=weight_decay, centered=centered)
+    _Updates(parameters, gradients, slots).apply(task_rmsprop, &s)
+
+
+def update_adam(parameters, gradients, slots, *, double learning_rate, double beta1, double beta2, double eps,
+                double weight_decay, bint decoupled, uint64_t iteration):
+    """One step of Adam, or decoupled of AdamW; slots has "exp_avg" and "exp_avg_sq"."""
+    cdef optimizer_settings s
+    s.adam = fastrnn_adam(learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+                          decoupled=decoupled, iteration=iteration)
+    _Updates(parameters, gradients, slots).apply(task_adam, &s)
 
 
 # ---- the machine's ceilings -----------------------------------------------------------------------------------------

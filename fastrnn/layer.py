@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -120,3 +120,27 @@ def _difference(missing: list[str], left_over: list[str], wanted: Mapping[str, A
     if left_over:
         parts.append(f"left over: {', '.join(map(str, left_over))}")
     return f"{'; '.join(parts)} (the layer has {', '.join(wanted)})"
+
+
+def layers_of(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:
+    """One layer or several as a tuple. TypeError for what is no layer, ValueError for none at all or one twice: its
+    gradients would count twice."""
+    if _is_layer(layers):
+        return (layers,)  # type: ignore[return-value]
+    try:
+        several = tuple(layers)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"layers must be a layer or a sequence of layers, not {type(layers).__name__}") from None
+    if not several:
+        raise ValueError("layers must hold at least one layer, and is empty")
+    for i, layer in enumerate(several):
+        if not _is_layer(layer):
+            raise TypeError(f"layers[{i}] must be a layer, not {type(layer).__name__}")
+        for j in range(i):
+            if several[j] is layer:
+                raise ValueError(f"layers[{j}] and layers[{i}] are the same layer: pass each once")
+    return several
+
+
+def _is_layer(value: Any) -> bool:
+    return hasattr(value, "flat_parameters") and hasattr(value, "flat_gradients")

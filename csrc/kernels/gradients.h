@@ -61,8 +61,8 @@ static void update_rows(const gradient_use *use, const weight_target *weight, si
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
         const size_t at = weight->M * c.first + i0 * c.width;
-        adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
-                weight->parameter + at);
+        clipped_adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
+                        weight->parameter + at);
     }
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
@@ -120,7 +120,7 @@ static void bias_gradient(const gradient_use *use, size_t n, const real *rows, s
 {
     sum_rows(n, bias->N, rows, row, sums);
     if (use->way == GRADIENT_APPLIED) {
-        adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
+        clipped_adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
     } else {
         hand_over(use, 1, bias->N, sums, row, bias->gradient, bias->N);
     }

@@ -34,9 +34,16 @@ typedef struct {
                        const FASTRNN_TYPED(fastrnn_stack_input) *input,
                        const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
+    double (*sigmoid_binary_cross_entropy)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets,
+                                           FASTRNN_REAL *logits);
+    double (*squared_error)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets, FASTRNN_REAL *outputs);
     void (*clip)(size_t n, FASTRNN_REAL limit, FASTRNN_REAL *x);
-    void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, FASTRNN_REAL limit, const FASTRNN_REAL *gradient,
-                    FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
+    void (*scale)(size_t n, FASTRNN_REAL factor, FASTRNN_REAL *x);
+    double (*norm)(size_t n, const FASTRNN_REAL *x);
+    void (*sgd)(const fastrnn_sgd *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*adagrad)(const fastrnn_adagrad *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*rmsprop)(const fastrnn_rmsprop *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*adam)(const fastrnn_adam *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
     void (*exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);

@@ -47,13 +47,15 @@ INLINE vec vec_div(vec a, vec b) { return a / b; }
 INLINE vec vec_quotient(vec a, vec b) { return a / b; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; } /* rounded twice: the baseline has no fused one */
 
-INLINE vec vec_rsqrt(vec a)
+INLINE vec vec_sqrt(vec a)
 {
     for (int i = 0; i < VEC_LANES; i++) {
         a[i] = REAL_BITS == 64 ? (real)sqrt((double)a[i]) : (real)sqrtf((float)a[i]);
     }
-    return 1 / a;
+    return a;
 }
+
+INLINE vec vec_rsqrt(vec a) { return 1 / vec_sqrt(a); }
 
 INLINE vec vec_blend(vec_bits mask, vec a, vec b)
 {

@@ -42,7 +42,8 @@ INLINE vec vec_mul(vec a, vec b) { return NEON(vmul)(a, b); }
 INLINE vec vec_div(vec a, vec b) { return NEON(vdiv)(a, b); }
 INLINE vec vec_quotient(vec a, vec b) { return vec_div(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return NEON(vfma)(c, a, b); }
-INLINE vec vec_rsqrt(vec a) { return NEON(vdiv)(vec_set1(1), NEON(vsqrt)(a)); }
+INLINE vec vec_sqrt(vec a) { return NEON(vsqrt)(a); }
+INLINE vec vec_rsqrt(vec a) { return NEON(vdiv)(vec_set1(1), vec_sqrt(a)); }
 INLINE vec vec_abs(vec a) { return NEON(vabs)(a); }
 INLINE vec vec_copysign(vec a, vec sign) { return NEON(vbsl)(vec_sign_bit(), sign, a); }
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise) { return NEON(vbsl)(NEON(vclt)(a, b), then, otherwise); }

@@ -263,3 +263,15 @@ INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_first(n), v); }
 
 #endif
+
+#if VEC_BITS == 512 && REAL_BITS == 64
+/* x / sqrt(x): the instruction takes three times as long here, and elsewhere it does not. Of 0 this is 0 times a finite
+ * number; infinity and NaN are their own roots. */
+INLINE vec vec_sqrt(vec x)
+{
+    const vec y = vec_rsqrt(vec_max(vec_set1(DBL_MIN), x));
+    return vec_select_less(x, vec_set1(INFINITY), vec_mul(x, y), x);
+}
+#else
+INLINE vec vec_sqrt(vec x) { return MM(sqrt)(x); }
+#endif
