@@ -5,7 +5,8 @@ plain NumPy, and `cpu_info` says which instruction set the kernels use.
 """
 
 from fastrnn.cpu import cpu_info
-from fastrnn.errors import FastRNNError, ModelFileError, NumericalError
+from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
+from fastrnn.gradient_check import check_gradients
 from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
 
 __all__ = [
@@ -14,9 +15,11 @@ __all__ = [
     "RNN",
     "Embedding",
     "FastRNNError",
+    "GradientCheckError",
     "Linear",
     "ModelFileError",
     "NumericalError",
+    "check_gradients",
     "cpu_info",
 ]
 __version__ = "0.1.0"
