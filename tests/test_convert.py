@@ -1,18 +1,19 @@
 """Weights from and to Keras and ONNX: there and back, and what the layers compute with them.
 
 Keras's and ONNX's cells are written down here as their sources have them, a step at a time, in those gate orders and
-layouts, and held against the layers of fastrnn.reference.
+layouts, and held against the layers of fastrnn.
 """
 
 import numpy as np
 import pytest
 
-from fastrnn import convert, reference
+import fastrnn
+from fastrnn import convert
 
 T, B, INPUTS, H = 5, 3, 4, 6
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 FORMS = [("rnn", True), ("gru", True), ("gru", False), ("lstm", True)]  # cell, reset_after
-LAYERS = {"rnn": reference.RNN, "gru": reference.GRU, "lstm": reference.LSTM}
+LAYERS = {"rnn": fastrnn.RNN, "gru": fastrnn.GRU, "lstm": fastrnn.LSTM}
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import GradientCheckError, check_gradients, reference
+from fastrnn import GradientCheckError, check_gradients
 
 T, B, INPUTS, H, V = 4, 2, 3, 5, 7
 LAYERS = [
-    (reference.RNN, {}),
-    (reference.RNN, {"nonlinearity": "relu"}),
-    (reference.RNN, {"nonlinearity": "sigmoid"}),
-    (reference.GRU, {}),
-    (reference.GRU, {"reset_after": False}),
-    (reference.LSTM, {}),
+    (fastrnn.RNN, {}),
+    (fastrnn.RNN, {"nonlinearity": "relu"}),
+    (fastrnn.RNN, {"nonlinearity": "sigmoid"}),
+    (fastrnn.GRU, {}),
+    (fastrnn.GRU, {"reset_after": False}),
+    (fastrnn.LSTM, {}),
 ]
 
 
@@ -51,7 +51,7 @@ def test_right_layers_pass(cell, options, dtype):
 
 
 def test_float64_is_held_to_more():
-    assert check_gradients(reference.LSTM(INPUTS, H, dtype="float64", rng=1), inputs=inputs("float64")) < 1e-6
+    assert check_gradients(fastrnn.LSTM(INPUTS, H, dtype="float64", rng=1), inputs=inputs("float64")) < 1e-6
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -59,15 +59,15 @@ def test_no_false_alarms_where_the_loss_is_curved_or_has_kinks(seed, dtype):
     """Large inputs, many steps and relu: where differences are least like derivatives."""
     x = np.random.default_rng(seed).standard_normal((12, B, INPUTS)).astype(dtype)
     for layer in (
-        reference.RNN(INPUTS, H, nonlinearity="relu", dtype=dtype, rng=seed),
-        reference.GRU(INPUTS, H, dtype=dtype, rng=seed),
+        fastrnn.RNN(INPUTS, H, nonlinearity="relu", dtype=dtype, rng=seed),
+        fastrnn.GRU(INPUTS, H, dtype=dtype, rng=seed),
     ):
         check_gradients(layer, inputs=3 * x, samples=6, rng=seed)
 
 
 def test_a_large_loss_raises_no_alarm():
     """1e7 in the loss leaves it few digits for what the parameters change: judged by its rounding, not by its size."""
-    layer = reference.RNN(INPUTS, H, dtype="float64", rng=1)
+    layer = fastrnn.RNN(INPUTS, H, dtype="float64", rng=1)
     x = inputs("float64")
 
     def loss():
@@ -92,7 +92,7 @@ def gate(name, block, factor):
 @pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l1", "weight_hh_l1"])
 def test_one_wrong_gate_is_caught(name, block, dtype):
     factor = {np.float32: 1.2, np.float64: 1 + 1e-4}[dtype]
-    layer = tampered(reference.GRU(INPUTS, H, 2, dtype=dtype, rng=1), gate(name, block, factor))
+    layer = tampered(fastrnn.GRU(INPUTS, H, 2, dtype=dtype, rng=1), gate(name, block, factor))
     with pytest.raises(GradientCheckError, match=f"^the gradient of {name}") as caught:
         check_gradients(layer, inputs=inputs(dtype), samples=12)
     assert re.search(rf"wrong, of the numbers checked: {name} \(\d+ of \d+\)$", str(caught.value))  # and no other
@@ -136,7 +136,7 @@ def cell_state(gradients, dx, dh0):
     ],
 )
 def test_mistakes_are_caught_and_named(tamper, named, dtype):
-    layer = tampered(reference.LSTM(INPUTS, H, dtype=dtype, rng=1), tamper)
+    layer = tampered(fastrnn.LSTM(INPUTS, H, dtype=dtype, rng=1), tamper)
     with pytest.raises(GradientCheckError, match=f"^the gradient of {named}") as caught:
         check_gradients(layer, inputs=inputs(dtype), samples=T * B * INPUTS)
     assert "wrong, of the numbers checked" in str(caught.value)
@@ -144,7 +144,7 @@ def test_mistakes_are_caught_and_named(tamper, named, dtype):
 
 def test_a_mistake_in_one_gate_of_a_large_array_is_caught():
     """16 of 12288 numbers are looked at: some in every gate, and among them large ones."""
-    layer = tampered(reference.GRU(64, 64, dtype="float64", rng=1), gate("weight_hh_l0", 1, 1.01))
+    layer = tampered(fastrnn.GRU(64, 64, dtype="float64", rng=1), gate("weight_hh_l0", 1, 1.01))
     with pytest.raises(GradientCheckError, match=r"weight_hh_l0\[\d+, \d+\].*weight_hh_l0 \(\d of 16\)$"):
         check_gradients(layer, inputs=inputs("float64", 64), samples=16)
 
@@ -153,7 +153,7 @@ def test_a_mistake_in_the_few_columns_that_have_a_gradient_is_caught():
     def tamper(gradients, dx, dh0):
         gradients["weight_ih_l0"] *= 1.01
 
-    layer = tampered(reference.RNN(1000, H, dtype="float64", rng=1), tamper)
+    layer = tampered(fastrnn.RNN(1000, H, dtype="float64", rng=1), tamper)
     with pytest.raises(GradientCheckError, match=r"^the gradient of weight_ih_l0\[\d, 7\]"):
         check_gradients(layer, inputs=np.full((T, B), 7), samples=10)
 
@@ -161,7 +161,7 @@ def test_a_mistake_in_the_few_columns_that_have_a_gradient_is_caught():
 def test_steps_past_a_sequence_must_not_count():
     """The outputs there are 0 whatever the parameters: a layer that backpropagates through them is wrong."""
 
-    class Ignores(reference.RNN):
+    class Ignores(fastrnn.RNN):
         def forward(self, x, h0=None, lengths=None):
             y, h_n, _ = super().forward(x, h0, lengths)
             return y, h_n, super().forward(x, h0)[2]
@@ -171,7 +171,7 @@ def test_steps_past_a_sequence_must_not_count():
 
 
 def test_the_given_state_is_used():
-    layer = reference.LSTM(INPUTS, H, dtype="float64", rng=1)
+    layer = fastrnn.LSTM(INPUTS, H, dtype="float64", rng=1)
     state = tuple(np.random.default_rng(i).standard_normal((1, B, H)) for i in range(2))
     before = [array.copy() for array in state]
     seen = []
@@ -190,9 +190,9 @@ class CharacterModel:
     """Embedding, GRU, linear and softmax cross-entropy, put together as a user would."""
 
     def __init__(self, dtype, dropout=0.0):
-        self.embedding = reference.Embedding(V, INPUTS, dtype=dtype, rng=1)
-        self.gru = reference.GRU(INPUTS, H, 2, dtype=dtype, rng=2, dropout=dropout)
-        self.linear = reference.Linear(H, V, dtype=dtype, rng=3)
+        self.embedding = fastrnn.Embedding(V, INPUTS, dtype=dtype, rng=1)
+        self.gru = fastrnn.GRU(INPUTS, H, 2, dtype=dtype, rng=2, dropout=dropout)
+        self.linear = fastrnn.Linear(H, V, dtype=dtype, rng=3)
         self.layers = [self.embedding, self.gru, self.linear]
         self.x = np.array([[0, 1], [2, 2], [0, 3], [2, 1]])
         self.targets = np.array([[1, 1], [2, 0], [6, 5], [4, 3]])
@@ -280,12 +280,12 @@ def test_parameters_and_gradients_are_left_as_they_were(fails_at, dtype):
 
 def test_the_same_numbers_are_chosen_each_time():
     x = inputs("float64", 20)
-    errors = [check_gradients(reference.GRU(20, H, dtype="float64", rng=1), inputs=x, samples=4) for _ in range(2)]
+    errors = [check_gradients(fastrnn.GRU(20, H, dtype="float64", rng=1), inputs=x, samples=4) for _ in range(2)]
     assert errors[0] == errors[1]
 
 
 def test_step_and_tolerance_are_ones_own():
-    layer = reference.GRU(INPUTS, H, dtype="float64", rng=1)
+    layer = fastrnn.GRU(INPUTS, H, dtype="float64", rng=1)
     with pytest.raises(GradientCheckError, match=r"tolerance 1e-15\)"):
         check_gradients(layer, inputs=inputs("float64"), tolerance=1e-15, step=1.0)
     assert check_gradients(layer, inputs=inputs("float64"), tolerance=0.9, step=0.5) > 1e-6
@@ -295,7 +295,7 @@ def test_step_and_tolerance_are_ones_own():
 
 
 def test_wrong_arguments_are_named():
-    layer = reference.RNN(INPUTS, H, rng=1)
+    layer = fastrnn.RNN(INPUTS, H, rng=1)
     x = inputs("float32")
     for error, message, arguments, options in [
         (ValueError, r"^either loss, .* or inputs, .* must be given", (layer,), {}),
@@ -304,7 +304,7 @@ def test_wrong_arguments_are_named():
         (ValueError, r"^layers must be .* and is empty$", ([], lambda: 0.0), {}),
         (TypeError, r"^layers must be .* not int$", ([layer, 1], lambda: 0.0), {}),
         (TypeError, r"^inputs are for one recurrent layer, not list: pass a loss", ([layer],), {"inputs": x}),
-        (TypeError, r"^inputs are for one recurrent layer, not Linear", (reference.Linear(2, 2),), {"inputs": x}),
+        (TypeError, r"^inputs are for one recurrent layer, not Linear", (fastrnn.Linear(2, 2),), {"inputs": x}),
         (TypeError, r"^what loss\(\) returns must be a real number, not NoneType$", (layer, lambda: None), {}),
         (ValueError, r"^samples must be at least 1, not 0$", (layer,), {"inputs": x, "samples": 0}),
         (ValueError, r"^step must be positive, not 0$", (layer,), {"inputs": x, "step": 0}),
@@ -315,7 +315,7 @@ def test_wrong_arguments_are_named():
 
 
 def test_the_layer_itself_says_what_is_wrong_with_its_inputs():
-    layer = reference.LSTM(INPUTS, H, rng=1)
+    layer = fastrnn.LSTM(INPUTS, H, rng=1)
     for options in (
         {"inputs": inputs("float32", INPUTS + 1)},
         {"inputs": 3},
@@ -329,4 +329,4 @@ def test_the_layer_itself_says_what_is_wrong_with_its_inputs():
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_reported(value):
     with pytest.raises(fastrnn.NumericalError, match=rf"^loss\(\) returned {value}"):
-        check_gradients(reference.Linear(2, 2), lambda: value)
+        check_gradients(fastrnn.Linear(2, 2), lambda: value)
