@@ -33,8 +33,10 @@ _ONNX = {"rnn": "h", "gru": "zrn", "lstm": "iofg"}
 def from_keras(cell: str, *layers: Sequence[Any], reset_after: bool = True) -> dict[str, Array]:
     """The state dict for a fastrnn layer, from what `get_weights()` of Keras's layers returns.
 
+        from fastrnn import convert
+
         gru = fastrnn.GRU(I, H)
-        gru.load_state_dict(fastrnn.convert.from_keras("gru", keras_layer.get_weights()))
+        gru.load_state_dict(convert.from_keras("gru", keras_layer.get_weights()))
 
     `cell` is "rnn" (Keras: SimpleRNN), "gru" or "lstm". Each of `layers` is one Keras layer's list: kernel (I, G*H),
     recurrent_kernel (H, G*H) and, unless use_bias=False, bias; a Bidirectional layer's list has the forward layer's
@@ -78,7 +80,7 @@ def from_keras(cell: str, *layers: Sequence[Any], reset_after: bool = True) -> d
 def to_keras(cell: str, state: Mapping[str, Any], *, reset_after: bool = True) -> list[list[Array]]:
     """For each layer of the state dict the list that `set_weights` of a Keras layer takes.
 
-        [weights] = fastrnn.convert.to_keras("gru", gru.state_dict())
+        [weights] = convert.to_keras("gru", gru.state_dict())
         keras_layer.set_weights(weights)
 
     The reverse of `from_keras`; a bidirectional layer's list is that of Keras's Bidirectional. Where Keras has one bias
@@ -98,7 +100,7 @@ def to_keras(cell: str, state: Mapping[str, Any], *, reset_after: bool = True) -
 def from_onnx(cell: str, *layers: Sequence[Any]) -> dict[str, Array]:
     """The state dict for a fastrnn layer, from the initializers of ONNX's operators RNN, GRU or LSTM.
 
-        lstm.load_state_dict(fastrnn.convert.from_onnx("lstm", (W, R, B)))
+        lstm.load_state_dict(convert.from_onnx("lstm", (W, R, B)))
 
     Each of `layers` holds one operator's W (D, G*H, I), R (D, G*H, H) and, unless it has none, B (D, 2*G*H), as NumPy
     arrays (`onnx.numpy_helper.to_array` makes them): inputs 1, 2 and 3 of the node. B may be None. Several operators,
