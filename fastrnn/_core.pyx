@@ -12,8 +12,8 @@ cimport numpy as cnp
 
 from fastrnn.cfastrnn cimport *
 
-import threading
 import weakref
+from _thread import allocate_lock
 
 import numpy as np
 

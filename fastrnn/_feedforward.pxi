@@ -28,7 +28,7 @@ cdef class Linear:
         self.layer.f64 = fastrnn_linear_f64(Why=data_of(W), by=data_of(b))
         self.gradients.f64 = fastrnn_linear_f64(Why=data_of(dW), by=data_of(db))
         self.workspaces = _WorkspacePool()
-        self.backward_lock = threading.Lock()
+        self.backward_lock = allocate_lock()
 
     cdef _Workspace workspace(self, Py_ssize_t N):
         cdef size_t size = 0
@@ -104,7 +104,7 @@ cdef class Embedding:
         self.V, self.E = V, E
         self.W, self.dW = W, dW
         self.double_precision = is_float64(W)
-        self.backward_lock = threading.Lock()
+        self.backward_lock = allocate_lock()
 
     def forward(self, cnp.ndarray indices):
         """y (N, E) from indices (N,) int64 in [0, V), N >= 1."""

@@ -91,7 +91,7 @@ cdef class Stack:
         self.n_inputs, self.H, self.L, self.D = input_size, hidden_size, layers, directions
         self.n_states = 2 if self.stack.cell == FASTRNN_LSTM else 1
         self.workspaces, self.tapes = _WorkspacePool(), _WorkspacePool()
-        self.backward_lock = threading.Lock()
+        self.backward_lock = allocate_lock()
 
     cdef cnp.ndarray new(self, cnp.npy_intp first, cnp.npy_intp second, cnp.npy_intp third):
         cdef cnp.npy_intp[3] shape = [first, second, third]

@@ -11,6 +11,7 @@ Integers = NDArray[np.integer[Any]]
 
 
 def is_integer(array: "NDArray[Any]") -> TypeGuard[Integers]:
+    """Whether the array holds integers, signed or not."""
     return array.dtype.kind in "iu"
 
 

@@ -11,3 +11,7 @@ class ModelFileError(FastRNNError):
 
 class NumericalError(FastRNNError, ArithmeticError):
     """A loss or a probability is NaN or infinite."""
+
+
+class GradientCheckError(FastRNNError, AssertionError):
+    """A gradient that a backward pass computed is not the loss's derivative, or the loss cannot be checked."""

@@ -50,9 +50,13 @@ def test_the_version_is_that_of_the_metadata():
     [
         (
             fastrnn,
-            {"FastRNNError", "ModelFileError", "NumericalError", "cpu_info"}
-            | {"SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "clip_gradient_norm", "clip_gradient_value"}
-            | {"softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"},
+            {
+                *("GRU", "LSTM", "RNN", "Embedding", "Linear"),
+                *("SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "clip_gradient_norm", "clip_gradient_value"),
+                *("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"),
+                *("FastRNNError", "GradientCheckError", "ModelFileError", "NumericalError"),
+                *("check_gradients", "cpu_info"),
+            },
         ),
         (min_char_rnn, {"Trainer", "adagrad", "bind"}),
     ],
@@ -121,11 +125,14 @@ def test_the_tree_of_exceptions():
     assert errors.FastRNNError.__mro__ == (errors.FastRNNError, Exception, BaseException, object)
     assert errors.ModelFileError.__bases__ == (errors.FastRNNError,)
     assert errors.NumericalError.__bases__ == (errors.FastRNNError, ArithmeticError)
-    for name in ("FastRNNError", "ModelFileError", "NumericalError"):
+    assert errors.GradientCheckError.__bases__ == (errors.FastRNNError, AssertionError)
+    for name in ("FastRNNError", "GradientCheckError", "ModelFileError", "NumericalError"):
         assert getattr(fastrnn, name) is getattr(errors, name)
 
 
-@pytest.mark.parametrize("error", [errors.FastRNNError, errors.ModelFileError, errors.NumericalError])
+@pytest.mark.parametrize(
+    "error", [errors.FastRNNError, errors.GradientCheckError, errors.ModelFileError, errors.NumericalError]
+)
 def test_exceptions_cross_process_borders(error):
     copy = pickle.loads(pickle.dumps(error("what happened")))
     assert (type(copy), str(copy)) == (error, "what happened")
