@@ -344,6 +344,6 @@ cdef class Stack:
     cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
         cdef cnp.ndarray array = np.asarray(h)
         if not cnp.PyArray_ISCARRAY_RO(array):
-            array = np.ascontiguousarray(array)
+            array = np.array(array, order="C")
         self.check_real(array, name, self.L, B, self.H, "(L, B, H)")
         return array

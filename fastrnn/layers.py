@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
-from fastrnn.arrays import Integers, integer_array, is_integer, real_array
+from fastrnn.arrays import Integers, integer_array, is_integer, laid_out, real_array
 from fastrnn.feedforward import EmbeddingLayer, LinearLayer
 from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RecurrentLayer, RNNLayer
@@ -83,8 +83,8 @@ class _Recurrent(RecurrentLayer):
         """
         kept: _core.StackTape = read(tape, self)
         dy = real_array(dy, "dy", self.dtype, (kept.T, kept.B, self.num_directions * self.hidden_size))
-        dstates = _contiguous(self._states(dh_n, "dh_n", kept.B))
-        dx, dh0 = self._kernels.backward(tape.use(), np.ascontiguousarray(dy), dstates, not kept.one_hot)
+        dstates = _laid_out(self._states(dh_n, "dh_n", kept.B))
+        dx, dh0 = self._kernels.backward(tape.use(), laid_out(dy), dstates, not kept.one_hot)
         return dx, self._public(dh0)
 
     def step(self, x: Any, h: Any = None) -> tuple[Array, Any]:
@@ -106,7 +106,7 @@ class _Recurrent(RecurrentLayer):
             if ends is not None:
                 inputs = np.where(np.arange(T)[:, np.newaxis] < ends, inputs, 0)
             inputs = _core.indices(inputs, self.input_size, "x")
-        return np.ascontiguousarray(inputs), _contiguous(self._states(h0, "h0", B)), ends
+        return laid_out(inputs), _laid_out(self._states(h0, "h0", B)), ends
 
     def _dropout_factors(self, T: int, B: int) -> Array | None:
         """What the outputs between layers are multiplied by, (L - 1, T, B, D*H), or None."""
@@ -188,7 +188,7 @@ class Embedding(EmbeddingLayer):
         dy = real_array(dy, "dy", self.dtype, (*indices.shape, self.embedding_size))
         tape.use()
         if indices.size:
-            self._kernels.backward(indices.ravel(), np.ascontiguousarray(dy).reshape(-1, self.embedding_size))
+            self._kernels.backward(indices.ravel(), laid_out(dy).reshape(-1, self.embedding_size))
 
     def _indices(self, x: Any) -> "NDArray[np.int64]":
         """x, checked and copied."""
@@ -226,12 +226,12 @@ class Linear(LinearLayer):
         tape.use()
         if not x.size:
             return np.empty_like(x)
-        rows = np.ascontiguousarray(dy).reshape(-1, self.output_size)
+        rows = laid_out(dy).reshape(-1, self.output_size)
         return self._kernels.backward(x.reshape(-1, self.input_size), rows).reshape(x.shape)
 
     def _inputs(self, x: Any) -> Array:
         array = np.asarray(x)
-        return np.ascontiguousarray(real_array(array, "x", self.dtype, (*array.shape[:-1], self.input_size)))
+        return laid_out(real_array(array, "x", self.dtype, (*array.shape[:-1], self.input_size)))
 
     def _outputs(self, x: Array) -> Array:
         if not x.size:
@@ -239,5 +239,5 @@ class Linear(LinearLayer):
         return self._kernels.forward(x.reshape(-1, self.input_size)).reshape(*x.shape[:-1], self.output_size)
 
 
-def _contiguous(states: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-    return None if states is None else tuple(np.ascontiguousarray(part) for part in states)
+def _laid_out(states: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+    return None if states is None else tuple(laid_out(part) for part in states)
