@@ -439,6 +439,7 @@ BAD_STATES = [
     (ValueError, {"iterations": 1, "learning_rate": 0.1}, "missing slots, left over none"),
     (ValueError, GOOD | {"momentum": 1}, "missing none, left over momentum"),
     (ValueError, GOOD | {"iterations": -1}, "iterations must be at least 0, not -1"),
+    (ValueError, GOOD | {"iterations": 2**64}, f"iterations must be below 2**63, not {2**64}"),
     (TypeError, GOOD | {"iterations": 1.5}, "iterations must be an integer, not float"),
     (ValueError, GOOD | {"learning_rate": -1}, "learning_rate must be at least 0, not -1"),
     (TypeError, GOOD | {"slots": 3}, "slots must be a dict, not int"),
