@@ -10,7 +10,7 @@ class ModelFileError(FastRNNError):
 
 
 class NumericalError(FastRNNError, ArithmeticError):
-    """A loss or a probability is NaN or infinite."""
+    """A loss, a probability or the norm of the gradients is NaN or infinite."""
 
 
 class GradientCheckError(FastRNNError, AssertionError):

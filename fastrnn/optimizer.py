@@ -89,6 +89,8 @@ class Optimizer(ABC):
         """
         _check_names(state, ("iterations", "learning_rate", "slots"), "state")
         iterations = integer(state["iterations"], "iterations", least=0)
+        if iterations >= 2**63:
+            raise ValueError(f"iterations must be below 2**63, not {iterations}")
         learning_rate = self._setting(state["learning_rate"], "learning_rate", least=0)
         _check_names(state["slots"], tuple(self.slots), "slots")
         slots = {name: self._slot(state["slots"][name], name) for name in self.slots}

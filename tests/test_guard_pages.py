@@ -186,7 +186,7 @@ def test_clip_scale_and_norm(isa, dtype, side):
         check(lambda x: _core.clip(x, 0.5), [x], side)
         check(lambda x: _core.scale(x, 0.5), [x], side)
         check(lambda x: [_core.norm(x)], [x], side)
-        check(lambda x: [_core.norm(x)], [x * np.finfo(dtype).max / 9], side)
+        check(lambda x: [_core.norm(x)], [x * (np.finfo(dtype).max / 9)], side)
 
 
 @pytest.mark.parametrize("function", [_core.sigmoid_binary_cross_entropy, _core.squared_error])

@@ -374,24 +374,25 @@ static fastrnn_status TYPED(targets_door)(const void *call)
 
 /* ---- optimizers ------------------------------------------------------------------------------------------------ */
 
+/* A union is where each of its members is; s->sgd would not do where s is NULL on purpose. */
 static fastrnn_status TYPED(apply_sgd)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
 {
-    return TYPED(fastrnn_sgd)(&s->sgd, n, arrays);
+    return TYPED(fastrnn_sgd)((const fastrnn_sgd *)s, n, arrays);
 }
 
 static fastrnn_status TYPED(apply_adagrad)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
 {
-    return TYPED(fastrnn_adagrad)(&s->adagrad, n, arrays);
+    return TYPED(fastrnn_adagrad)((const fastrnn_adagrad *)s, n, arrays);
 }
 
 static fastrnn_status TYPED(apply_rmsprop)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
 {
-    return TYPED(fastrnn_rmsprop)(&s->rmsprop, n, arrays);
+    return TYPED(fastrnn_rmsprop)((const fastrnn_rmsprop *)s, n, arrays);
 }
 
 static fastrnn_status TYPED(apply_adam)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
 {
-    return TYPED(fastrnn_adam)(&s->adam, n, arrays);
+    return TYPED(fastrnn_adam)((const fastrnn_adam *)s, n, arrays);
 }
 
 typedef struct {
