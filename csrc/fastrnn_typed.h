@@ -102,7 +102,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_memory)(const fastrnn_stack *stack, c
                                                    fastrnn_stack_bytes *bytes);
 
 /* The layers over a batch of sequences; fastrnn_cell has the equations. For a direction's reverse each sequence is read
- * from its own end. Work and memory are in proportion to the sum of the lengths. */
+ * from its own end. Work and memory are in proportion to the sum of the lengths. hn and cn may be h0 and c0
+ * themselves. */
 fastrnn_status FASTRNN_TYPED(fastrnn_stack_forward)(
     const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
     const FASTRNN_TYPED(fastrnn_stack_output) *output, void *tape, void *workspace);
