@@ -25,7 +25,7 @@ core = Extension(
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
     extra_compile_args=COMPILE,
     extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],
-    depends=["setup.py", "fastrnn/cfastrnn.pxd", *sorted(glob("fastrnn/*.pxi")), *sorted(glob("csrc/**/*.h", recursive=True))],
+    depends=["setup.py", *sorted(glob("fastrnn/*.px[di]") + glob("csrc/**/*.h", recursive=True))],
 )
 
 setup(ext_modules=cythonize([core], build_dir="build/cython", language_level=3))

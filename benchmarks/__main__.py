@@ -13,7 +13,15 @@ from benchmarks import goals, results, run, table
 from benchmarks.contenders import NUMPY, PEERS
 from benchmarks.problem import SAMPLE_LENGTH, Problem
 
-QUICK: dict[str, Any] = {"hidden_sizes": (32, 100), "batches": ((8, 32),), "rounds": 3, "slice": 0.003, "peers": []}
+QUICK: dict[str, Any] = {
+    "hidden_sizes": (32, 100),
+    "batches": ((8, 32),),
+    "layers": ((1, 32), (8, 32)),
+    "rounds": 3,
+    "slice": 0.003,
+    "peers": [],
+}
+QUICK["tasks"] = tuple(task for task in run.TASKS if task != "char-gru")  # whose check takes seconds
 
 
 def two_numbers(text: str) -> tuple[int, int]:
@@ -30,6 +38,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dtype", dest="dtypes", nargs="+", choices=run.DTYPES)
     parser.add_argument("--task", dest="tasks", nargs="+", choices=run.TASKS)
     parser.add_argument("--batch", dest="batches", type=two_numbers, nargs="+", metavar="BxH", help="such as 64x512")
+    parser.add_argument("--cell", dest="cells", nargs="+", choices=run.CELLS)
+    parser.add_argument("--layer", dest="layers", type=two_numbers, nargs="+", metavar="BxH", help="such as 1x100")
     parser.add_argument("--peers", nargs="*", choices=peers, help="none without a name (default: all that are there)")
     parser.add_argument("--rounds", type=int, help=f"slices of each side a row (default: {run.Plan.rounds})")
     parser.add_argument("--quick", action="store_true", help="NumPy only, few sizes and rounds: a look, not a measure")
@@ -40,7 +50,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.rounds is not None and args.rounds < 2:
         parser.error("--rounds must be at least 2")
-    sizes = [*(args.hidden_sizes or []), *(number for batch in args.batches or [] for number in batch)]
+    sizes = [
+        *(args.hidden_sizes or []),
+        *(number for pair in (*(args.batches or []), *(args.layers or [])) for number in pair),
+    ]
     if min(sizes, default=1) < 1:
         parser.error("sizes must be at least 1")
     for path in (args.json, args.plot):
@@ -51,12 +64,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def chosen(args: argparse.Namespace) -> tuple[run.Plan, dict[str, str]]:
     """The plan, and which peers are absent and why."""
-    options = {name: getattr(args, name) for name in ("hidden_sizes", "dtypes", "tasks", "batches", "rounds", "peers")}
+    names = ("hidden_sizes", "dtypes", "tasks", "batches", "cells", "layers", "rounds", "peers")
+    options = {name: getattr(args, name) for name in names}
     options = (QUICK if args.quick else {}) | {name: value for name, value in options.items() if value is not None}
-    names = options.pop("peers", [peer.name for peer in PEERS])
+    wanted = options.pop("peers", [peer.name for peer in PEERS])
     absent = {}
     for peer in PEERS:
-        if peer.name not in names:
+        if peer.name not in wanted:
             absent[peer.name] = "not asked for"
         elif peer.missing():
             absent[peer.name] = f"not installed: pip install {' '.join(peer.needs)}"

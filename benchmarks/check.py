@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.contenders.job import Job
 from benchmarks.contenders.library import Training
 from benchmarks.contenders.reference import TASKS
-from benchmarks.problem import ITERATIONS, Array, Problem, batch, weights
+from benchmarks.problem import ITERATIONS, Array, Problem, batch, checked_iterations, weights
 from fastrnn import reference
 
 
@@ -35,16 +35,24 @@ def _loss_fun(problem: Problem) -> Sequence[Array]:
     return job.outcome()
 
 
+def _layers(task: str, problem: Problem) -> Sequence[Array]:
+    job = TASKS[task](problem.of_dtype("float64"))
+    job.run(checked_iterations(task, problem))
+    return job.outcome()
+
+
 def expected(task: str, problem: Problem) -> Sequence[Array]:
     if task == "sample":  # in the same dtype: one rounding more, and another character is drawn
         return TASKS["sample"](problem).outcome()
+    if problem.cell is not None:
+        return _layers(task, problem)
     return {"train": _train, "lossFun": _loss_fun, "batch": _sequences}[task](problem)
 
 
 def error(job: Job, task: str, problem: Problem) -> float:
-    """For train, after 20 iterations, lossFun and batch: the largest difference of any number, relative to its array's
-    largest. For sample: the share of characters that differ. Runs the job, which must be new."""
-    job.run(ITERATIONS if task == "train" else 1)
+    """The largest difference of any number, relative to its array's largest, after `checked_iterations`. For sample:
+    the share of characters that differ. Runs the job, which must be new."""
+    job.run(checked_iterations(task, problem))
     pairs = list(zip(job.outcome(), expected(task, problem), strict=True))
     if task == "sample":
         return float(np.mean([np.mean(a != b) for a, b in pairs]))

@@ -1,11 +1,13 @@
-"""The project's own targets, held against a run's figures. Ratios are goals, microseconds are not."""
+"""The project's own targets, held against a run's figures. Ratios are goals; microseconds are goals for a single step
+only, where there is hardly anything else to compare it with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.contenders import PEERS
 from benchmarks.measure import Median
-from benchmarks.results import Results
+from benchmarks.problem import GATES
+from benchmarks.results import Results, Row
 from benchmarks.table import with_interval
 
 TIMES_THE_SCRIPT: dict[str, dict[int, float]] = {
@@ -20,6 +22,18 @@ TIMES_NUMPYS_SAMPLING = {("float64", 100): 14, ("float32", 100): 25, ("float32",
 SHARE_OF_PEAK = {(64, 512): 0.65}  # B, H
 TIMES_PYTORCHS_BATCH = {(64, 512): 1.6, (32, 128): 1.6}
 SHARE_OF_FLOOR = {"avx2": 0.75}  # at H = 100
+
+# Of layers, in float32. By cell and H, B = 1; by H, B = 64; by cell, H = 100.
+LAYERS_TIMES_PYTORCH = {
+    "gru": {100: 24, 256: 10, 512: 4.5},
+    "lstm": {100: 10, 256: 4, 512: 2.2},
+}
+LAYERS_TIMES_THE_BEST_PEER = 2
+BATCHED_LAYERS_TIMES_PYTORCH = {128: 1.6, 256: 1.6, 512: 1.6}
+BATCHED_LAYERS_SHARE_OF_PEAK = {256: 0.6, 512: 0.6}
+MICROSECONDS_OF_A_STEP = {"gru": 1.5, "lstm": 2}
+MICROSECONDS_OF_A_CALL = 1  # from Python, on top
+CHARACTER_GRU_TIMES = {"pytorch": ("PyTorch", 5), "loop": ("PyTorch's loop over characters", 7)}
 
 
 @dataclass(frozen=True)
@@ -37,19 +51,30 @@ class Goal:
         return "holds" if (found <= self.wanted if self.most else found >= self.wanted) else "MISSED"
 
 
-def ratio(results: Results, side: str, task: str, dtype: str, H: int, B: int = 1) -> Median | None:
-    row = results.find(task, dtype, H, B)
+def of_side(row: Row | None, side: str) -> Median | None:
+    """How many times faster than this side fastrnn is."""
     found = row.side(side) if row else None
     return found.ratio if found else None
+
+
+def ratio(results: Results, side: str, task: str, dtype: str, H: int, B: int = 1) -> Median | None:
+    return of_side(results.find(task, dtype, H, B), side)
 
 
 def inverse(m: Median) -> Median:
     return Median(1 / m.value, 1 / m.high, 1 / m.low)
 
 
-def best_peer(results: Results, dtype: str) -> tuple[str, Median | None]:
-    """The fastest peer at H = 100, and how many times faster fastrnn is."""
-    row = results.find("train", dtype, 100)
+def microseconds(m: Median) -> Median:
+    return Median(m.value * 1e6, m.low * 1e6, m.high * 1e6)
+
+
+def difference(m: Median, other: Median) -> Median:
+    return Median(m.value - other.value, m.low - other.high, m.high - other.low)
+
+
+def best_peer(row: Row | None) -> tuple[str, Median | None]:
+    """The fastest peer, and how many times faster fastrnn is."""
     peers = {peer.name for peer in PEERS}
     sides = [side for side in row.sides if side.name in peers] if row else []
     if not sides:
@@ -59,6 +84,48 @@ def best_peer(results: Results, dtype: str) -> tuple[str, Median | None]:
 
 
 def goals(results: Results) -> Iterator[Goal]:
+    yield from of_min_char_rnn(results)
+    yield from of_layers(results)
+    yield from of_batched_layers(results)
+    yield from of_steps(results)
+    row = results.find("char-gru", "float32", 512, cell="gru")
+    for side, (name, times) in CHARACTER_GRU_TIMES.items():
+        yield Goal(f"char-gru, float32, H = 512: times faster than {name}", times, of_side(row, side))
+
+
+def of_layers(results: Results) -> Iterator[Goal]:
+    for cell, goals_of_cell in LAYERS_TIMES_PYTORCH.items():
+        for H, times in goals_of_cell.items():
+            row = results.find("layer", "float32", H, cell=cell)
+            name, figure = best_peer(row)
+            yield Goal(f"layer {cell}, float32, H = {H}: times faster than PyTorch", times, of_side(row, "pytorch"))
+            text = f"layer {cell}, float32, H = {H}: times faster than the best peer ({name})"
+            yield Goal(text, LAYERS_TIMES_THE_BEST_PEER, figure)
+
+
+def of_batched_layers(results: Results) -> Iterator[Goal]:
+    for cell in GATES:
+        for H, times in BATCHED_LAYERS_TIMES_PYTORCH.items():
+            row = results.find("layer", "float32", H, 64, cell=cell)
+            text = f"layer {cell}, float32, B = 64, H = {H}: times faster than PyTorch"
+            yield Goal(text, times, of_side(row, "pytorch"))
+        for H, share in BATCHED_LAYERS_SHARE_OF_PEAK.items():
+            row = results.find("layer", "float32", H, 64, cell=cell)
+            text = f"layer {cell}, float32, B = 64, H = {H}: share of the multiply-add peak"
+            yield Goal(text, share, row.peak_share if row else None)
+
+
+def of_steps(results: Results) -> Iterator[Goal]:
+    for cell, most in MICROSECONDS_OF_A_STEP.items():
+        stream, step = (results.find(task, "float32", 100, cell=cell) for task in ("stream", "step"))
+        figure = microseconds(stream.seconds) if stream else None
+        yield Goal(f"stream {cell}, float32, H = 100: microseconds a step", most, figure, most=True)
+        on_top = microseconds(difference(step.seconds, stream.seconds)) if stream and step else None
+        text = f"step {cell}, float32, H = 100: microseconds on top for a call from Python"
+        yield Goal(text, MICROSECONDS_OF_A_CALL, on_top, most=True)
+
+
+def of_min_char_rnn(results: Results) -> Iterator[Goal]:
     for dtype, wanted in TIMES_THE_SCRIPT.items():
         for H, times in wanted.items():
             figure = ratio(results, "script", "train", dtype, H)
@@ -69,7 +136,7 @@ def goals(results: Results) -> Iterator[Goal]:
             figure = row.times_floor if row else None
             yield Goal(f"train, {dtype}, H = {H}: times the floor", times, figure, most=True)
     for dtype, times in TIMES_THE_BEST_PEER.items():
-        name, figure = best_peer(results, dtype)
+        name, figure = best_peer(results.find("train", dtype, 100))
         yield Goal(f"train, {dtype}, H = 100: times faster than the best peer ({name})", times, figure)
     for dtype, times in TIMES_PYTORCH.items():
         figure = ratio(results, "pytorch", "train", dtype, 100)

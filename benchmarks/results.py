@@ -33,9 +33,10 @@ class Floor:
 @dataclass(frozen=True)
 class Row:
     """fastrnn's figures for one task on one problem. Seconds, and `characters`, are those of one iteration of train,
-    one call of lossFun, one character of sample, one step of batch. `best` is the fastest slice's time. `times_floor`
-    and `peak_share` are medians of the ratios within the rounds; the latter is that of the multiply-adds at their peak
-    in the time of a batch. `error` is explained in check.py."""
+    layer and char-gru, one call of lossFun and step, one character of sample and stream, one step of batch. `best` is
+    the fastest slice's time. `times_floor` and `peak_share` are medians of the ratios within the rounds; the latter is
+    that of the multiply-adds at their peak in the time of a batch. `error` is explained in check.py, `cell` in
+    problem.py."""
 
     task: str
     isa: str
@@ -52,6 +53,7 @@ class Row:
     peak_share: Median | None
     error: float
     sides: list[Side]
+    cell: str | None = None
 
     def side(self, name: str) -> Side | None:
         return next((side for side in self.sides if side.name == name), None)
@@ -68,9 +70,12 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     ceilings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def find(self, task: str, dtype: str, H: int, B: int = 1, isa: str | None = None) -> Row | None:
-        wanted = task, dtype, H, B, isa or self.machine["isa"]
-        return next((row for row in self.rows if (row.task, row.dtype, row.H, row.B, row.isa) == wanted), None)
+    def find(
+        self, task: str, dtype: str, H: int, B: int = 1, isa: str | None = None, cell: str | None = None
+    ) -> Row | None:
+        wanted = task, dtype, H, B, isa or self.machine["isa"], cell
+        found = (row for row in self.rows if (row.task, row.dtype, row.H, row.B, row.isa, row.cell) == wanted)
+        return next(found, None)
 
     def write(self, path: str) -> None:
         with open(path, "w", encoding="utf-8") as file:

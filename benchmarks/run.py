@@ -13,14 +13,19 @@ from benchmarks.ceilings import FOOTPRINTS, Ceilings
 from benchmarks.contenders import FASTRNN, Contender, named, of_isa
 from benchmarks.measure import in_turn, median, ratio
 from benchmarks.parent import Worker
-from benchmarks.problem import SAMPLE_LENGTH, Problem, distinct
+from benchmarks.problem import SAMPLE_LENGTH, STREAM_LENGTH, Problem, distinct
 from benchmarks.results import Floor, Row, Side
 
-TASKS = ("train", "lossFun", "sample", "batch", "isa")
+TASKS = ("train", "lossFun", "sample", "batch", "isa", "layer", "stream", "step", "char-gru")
 HIDDEN_SIZES = (32, 64, 100, 128, 256, 512, 1024)
 DTYPES = ("float64", "float32")
 BATCHES = ((32, 128), (64, 512))  # B, H; in float32
 ISA_HIDDEN_SIZE = 100
+CELLS = ("rnn", "gru", "lstm")
+LAYERS = ((1, 100), (1, 256), (1, 512), (64, 128), (64, 256), (64, 512))  # B, H; in float32
+STREAM_HIDDEN_SIZE = 100
+CHARACTER_GRU = Problem("float32", H=512, T=100, cell="gru")
+PER_CALL = {"sample": SAMPLE_LENGTH, "stream": STREAM_LENGTH}  # characters of one call: one of them is what counts
 BETWEEN_LOOKS = 5.0  # seconds, at all the ceilings
 
 
@@ -34,6 +39,8 @@ class Plan:
     dtypes: Sequence[str] = DTYPES
     tasks: Sequence[str] = TASKS
     batches: Sequence[tuple[int, int]] = BATCHES
+    cells: Sequence[str] = CELLS
+    layers: Sequence[tuple[int, int]] = LAYERS
     rounds: int = 25
     slice: float = 0.02
     budget: float = 25.0
@@ -47,14 +54,38 @@ class Plan:
             elif task == "isa":
                 others = () if cpu["forced"] else [isa for isa in cpu["available"] if isa != cpu["isa"]]
                 yield from (("train", isa, Problem(d, ISA_HIDDEN_SIZE)) for isa in others for d in self.dtypes)
+            elif task == "layer":
+                sizes = [(cell, B, H) for cell in self.cells for B, H in self.layers]
+                yield from ((task, cpu["isa"], Problem("float32", H, B, cell=cell)) for cell, B, H in sizes)
+            elif task in ("stream", "step"):
+                cells = [cell for cell in self.cells if cell != "rnn"]
+                yield from ((task, cpu["isa"], Problem("float32", STREAM_HIDDEN_SIZE, cell=cell)) for cell in cells)
+            elif task == "char-gru":
+                yield task, cpu["isa"], CHARACTER_GRU
             else:
                 yield from ((task, cpu["isa"], Problem(d, H)) for d in self.dtypes for H in self.hidden_sizes)
 
 
-def floor_parts(task: str, problem: Problem) -> floor.Parts:
-    if task == "train":
-        return floor.train(problem, distinct(problem))
-    return floor.sample(problem) if task == "sample" else floor.loss_fun(problem)
+FLOORS: dict[str, Callable[[Problem], floor.Parts]] = {
+    "train": lambda problem: floor.train(problem, distinct(problem)),
+    "lossFun": floor.loss_fun,
+    "batch": floor.loss_fun,
+    "sample": floor.sample,
+    "layer": lambda problem: floor.layer(problem, distinct(problem)),
+    "stream": floor.step,
+    "step": floor.step,
+    "char-gru": floor.character_gru,
+}
+
+
+def characters(task: str, problem: Problem) -> int:
+    """How many characters a unit of the task's work has."""
+    return 1 if task in ("sample", "stream", "step") else problem.T * problem.B
+
+
+def has_peak(task: str, problem: Problem) -> bool:
+    """Whether the multiply-adds could be what takes the time."""
+    return task == "batch" or (task == "layer" and problem.B > 1)
 
 
 class Run:
@@ -100,8 +131,8 @@ class Run:
             fast, others = FASTRNN, [contender for contender in self.plan.contenders if task in contender.tasks]
         else:
             fast, others = of_isa(isa), [named("script"), FASTRNN]
-        per = SAMPLE_LENGTH if task == "sample" else 1  # a call draws so many characters, and one is what counts
-        parts, best = floor_parts(task, problem), Ceilings(problem.dtype)
+        per = PER_CALL.get(task, 1)
+        parts, best = FLOORS[task](problem), Ceilings(problem.dtype)
         footprints = floor.footprints(parts)
 
         def least() -> float:
@@ -133,7 +164,7 @@ class Run:
             B=problem.B,
             T=problem.T,
             V=problem.V,
-            characters=1 if task == "sample" else problem.T * problem.B,
+            characters=characters(task, problem),
             seconds=median(mine),
             best=min(mine),
             floor=Floor(
@@ -143,8 +174,9 @@ class Run:
                 load={str(size): rate for size, rate in best.load.items()},
             ),
             times_floor=ratio(mine, seconds["floor"]),
-            peak_share=ratio(peaks, mine) if task == "batch" else None,
+            peak_share=ratio(peaks, mine) if has_peak(task, problem) else None,
             error=errors[fast.name],
+            cell=problem.cell,
             sides=[
                 Side(
                     name=other.name,

@@ -1,5 +1,6 @@
 /* Every public door: check the arguments, then call the chosen kernel. The doors themselves are in api_typed.h, once
  * per dtype. */
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -20,7 +21,7 @@ const char *fastrnn_status_message(fastrnn_status status)
     case FASTRNN_ERROR_INDEX:
         return "an index is outside its vocabulary";
     case FASTRNN_ERROR_VALUE:
-        return "clip and temperature must be positive, learning rate and temperature finite, position within the text";
+        return "a number among the arguments is out of the range that fastrnn.h gives for it";
     case FASTRNN_ERROR_NOT_FINITE:
         return "the loss or a probability is NaN or infinite";
     case FASTRNN_ERROR_ISA:
@@ -75,9 +76,21 @@ static bool all_below(size_t n, const int64_t *indices, size_t limit)
 size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
 {
     const size_t units = (size_t)1 << 24;
-    const bool valid = stack != NULL && stack->input_size > 0 && stack->input_size < units && stack->hidden_size > 0 && stack->hidden_size < units &&
-                       stack->layers > 0 && stack->layers < 256 && (stack->directions == 1 || stack->directions == 2);
+    const bool valid = stack != NULL && stack->input_size > 0 && stack->input_size < units && stack->hidden_size > 0 &&
+                       stack->hidden_size < units && stack->layers > 0 && stack->layers < 256 &&
+                       (stack->directions == 1 || stack->directions == 2);
     return valid ? parameters_of(stack, stack->layers - 1, stack->directions - 1).end : 0;
+}
+
+static bool finite_and_not_negative(double x)
+{
+    return isfinite(x) && x >= 0;
+}
+
+/* Of something that is kept, when the rest of 1 comes from elsewhere. */
+static bool is_fraction(double x)
+{
+    return x >= 0 && x < 1;
 }
 
 #define REQUIRE(condition, error) \
@@ -90,12 +103,15 @@ size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
 #define FASTRNN_REAL float
 #define FASTRNN_TYPED(name) name##_f32
 #define TABLE f32
+#define SMALLEST_NORMAL FLT_MIN
 #include "api_typed.h"
 #undef FASTRNN_REAL
 #undef FASTRNN_TYPED
 #undef TABLE
+#undef SMALLEST_NORMAL
 
 #define FASTRNN_REAL double
 #define FASTRNN_TYPED(name) name##_f64
 #define TABLE f64
+#define SMALLEST_NORMAL DBL_MIN
 #include "api_typed.h"

@@ -71,7 +71,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
                                            workspace);
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs,
+                                                    fastrnn_linear_bytes *bytes)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
@@ -83,27 +84,27 @@ fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, siz
 
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
-                                                     FASTRNN_REAL *y, void *workspace)
+                                                     FASTRNN_REAL *y, void *tape, void *workspace)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(layer && layer->Why && x && y && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
-    kernels->TABLE->linear_forward(N, inputs, outputs, layer, x, y, workspace);
+    kernels->TABLE->linear_forward(N, inputs, outputs, layer, x, y, tape, workspace);
     return FASTRNN_OK;
 }
 
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
-                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
-                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const void *tape,
+                                                      const FASTRNN_REAL *dy,
                                                       const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
                                                       void *workspace)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE(layer && layer->Why && x && dy && gradients && gradients->Why && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(layer && layer->Why && tape && dy && gradients && gradients->Why && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
-    kernels->TABLE->linear_backward(N, inputs, outputs, layer, x, dy, gradients, dx, workspace);
+    kernels->TABLE->linear_backward(N, inputs, outputs, layer, tape, dy, gradients, dx, workspace);
     return FASTRNN_OK;
 }
 
@@ -210,6 +211,38 @@ fastrnn_status FASTRNN_TYPED(fastrnn_softmax_cross_entropy)(size_t N, size_t V, 
     return isfinite(*loss) ? FASTRNN_OK : FASTRNN_ERROR_NOT_FINITE;
 }
 
+static bool FASTRNN_TYPED(all_probabilities)(size_t n, const FASTRNN_REAL *x)
+{
+    bool all = true;
+    for (size_t i = 0; i < n; i++) {
+        all &= x[i] >= 0 && x[i] <= 1;
+    }
+    return all;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_sigmoid_binary_cross_entropy)(size_t n, double scale, const FASTRNN_REAL *targets,
+                                                                   FASTRNN_REAL *logits, double *loss)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(((targets && logits) || n == 0) && loss, FASTRNN_ERROR_NULL);
+    REQUIRE(isfinite((FASTRNN_REAL)scale), FASTRNN_ERROR_VALUE);
+    REQUIRE(FASTRNN_TYPED(all_probabilities)(n, targets), FASTRNN_ERROR_VALUE);
+    *loss = kernels->TABLE->sigmoid_binary_cross_entropy(n, (FASTRNN_REAL)scale, targets, logits);
+    return isfinite(*loss) ? FASTRNN_OK : FASTRNN_ERROR_NOT_FINITE;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_squared_error)(size_t n, double scale, const FASTRNN_REAL *targets,
+                                                    FASTRNN_REAL *outputs, double *loss)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(((targets && outputs) || n == 0) && loss, FASTRNN_ERROR_NULL);
+    REQUIRE(isfinite((FASTRNN_REAL)scale), FASTRNN_ERROR_VALUE);
+    *loss = kernels->TABLE->squared_error(n, (FASTRNN_REAL)scale, targets, outputs);
+    return isfinite(*loss) ? FASTRNN_OK : FASTRNN_ERROR_NOT_FINITE;
+}
+
 fastrnn_status FASTRNN_TYPED(fastrnn_clip)(size_t n, double limit, FASTRNN_REAL *x)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
@@ -220,15 +253,96 @@ fastrnn_status FASTRNN_TYPED(fastrnn_clip)(size_t n, double limit, FASTRNN_REAL 
     return FASTRNN_OK;
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, const FASTRNN_REAL *gradient,
-                                              FASTRNN_REAL *memory, FASTRNN_REAL *parameter)
+fastrnn_status FASTRNN_TYPED(fastrnn_scale)(size_t n, double factor, FASTRNN_REAL *x)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE((gradient && memory && parameter) || n == 0, FASTRNN_ERROR_NULL);
-    REQUIRE(isfinite((FASTRNN_REAL)learning_rate), FASTRNN_ERROR_VALUE);
-    kernels->TABLE->adagrad(n, (FASTRNN_REAL)learning_rate, (FASTRNN_REAL)INFINITY, gradient, memory,
-                            parameter);
+    REQUIRE(x || n == 0, FASTRNN_ERROR_NULL);
+    REQUIRE(isfinite((FASTRNN_REAL)factor), FASTRNN_ERROR_VALUE);
+    kernels->TABLE->scale(n, (FASTRNN_REAL)factor, x);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_norm)(size_t n, const FASTRNN_REAL *x, double *norm)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE((x || n == 0) && norm, FASTRNN_ERROR_NULL);
+    *norm = kernels->TABLE->norm(n, x);
+    return FASTRNN_OK;
+}
+
+/* Every optimizer's learning rate and weight decay, as numbers of this dtype. */
+static bool FASTRNN_TYPED(rates_are_valid)(double learning_rate, double weight_decay)
+{
+    return isfinite((FASTRNN_REAL)learning_rate) && finite_and_not_negative((FASTRNN_REAL)weight_decay);
+}
+
+/* An update's parameter and gradient, and the arrays that this optimizer needs besides. */
+static bool FASTRNN_TYPED(arrays_are_there)(size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays, bool momentum,
+                                            bool mean, bool squares)
+{
+    return n == 0 || (arrays->parameter && arrays->gradient && (arrays->momentum || !momentum) &&
+                      (arrays->mean || !mean) && (arrays->squares || !squares));
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_sgd)(const fastrnn_sgd *settings, size_t n,
+                                          const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, false, false), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
+    REQUIRE(isfinite((FASTRNN_REAL)settings->dampening) && settings->iteration > 0, FASTRNN_ERROR_VALUE);
+    REQUIRE(!settings->nesterov || (settings->momentum > 0 && settings->dampening == 0), FASTRNN_ERROR_VALUE);
+    kernels->TABLE->sgd(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(const fastrnn_adagrad *settings, size_t n,
+                                              const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, false, true), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(!settings->eps_inside_sqrt || settings->eps >= SMALLEST_NORMAL, FASTRNN_ERROR_VALUE);
+    kernels->TABLE->adagrad(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_rmsprop)(const fastrnn_rmsprop *settings, size_t n,
+                                              const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, settings->centered, true),
+            FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(is_fraction(settings->alpha), FASTRNN_ERROR_VALUE);
+    kernels->TABLE->rmsprop(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_adam)(const fastrnn_adam *settings, size_t n,
+                                           const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, true, true), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(is_fraction(settings->beta1) && is_fraction(settings->beta2), FASTRNN_ERROR_VALUE);
+    REQUIRE(settings->iteration > 0, FASTRNN_ERROR_VALUE);
+    kernels->TABLE->adam(settings, n, arrays);
     return FASTRNN_OK;
 }
 

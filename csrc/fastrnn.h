@@ -43,7 +43,7 @@ typedef enum {
     FASTRNN_ERROR_NULL,       /* a pointer that must not be NULL is */
     FASTRNN_ERROR_SHAPE,      /* a size is zero or beyond the limits of fastrnn_shape */
     FASTRNN_ERROR_INDEX,      /* a character lies outside [0, V) */
-    FASTRNN_ERROR_VALUE,      /* a scalar argument (clip, learning rate, temperature) is out of its range */
+    FASTRNN_ERROR_VALUE,      /* a scalar argument (clip, learning rate, a target ...) is out of its range */
     FASTRNN_ERROR_NOT_FINITE, /* the loss or a probability came out as NaN or infinity */
     FASTRNN_ERROR_ISA         /* the instruction set is unknown, or this machine does not have it */
 } fastrnn_status;
@@ -137,11 +137,55 @@ typedef struct {
     size_t tape, forward, backward, step;
 } fastrnn_stack_bytes;
 
+/* The same for a linear layer over N rows. */
+typedef struct {
+    size_t tape, workspace;
+} fastrnn_linear_bytes;
+
 /* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
 typedef struct {
     int (*poll)(void *state);
     void *state;
 } fastrnn_interruption;
+
+/* ---- optimizers ------------------------------------------------------------------------------------------------ */
+
+/* What each optimizer is told; the doors of fastrnn_typed.h give the equations. All numbers are finite, and still so in
+ * the dtype of the arrays. */
+
+typedef struct {
+    double learning_rate;
+    double momentum;     /* >= 0; 0 for none, and then there is no array for it */
+    double dampening;    /* of the gradient on its way into the momentum, from the second iteration on */
+    double weight_decay; /* >= 0 */
+    int nesterov;        /* other than 0: looks one step ahead; with momentum > 0 and dampening 0 only */
+    uint64_t iteration;  /* 1 for the first */
+} fastrnn_sgd;
+
+typedef struct {
+    double learning_rate;
+    double eps;          /* >= 0, and at least the smallest normal number of the dtype inside the root */
+    double weight_decay; /* >= 0 */
+    int eps_inside_sqrt; /* other than 0: sqrt(squares + eps) as in min-char-rnn, else sqrt(squares) + eps */
+} fastrnn_adagrad;
+
+typedef struct {
+    double learning_rate;
+    double alpha;        /* in [0, 1): what is kept of the mean squares */
+    double eps;          /* >= 0 */
+    double momentum;     /* >= 0; 0 for none, and then there is no array for it */
+    double weight_decay; /* >= 0 */
+    int centered;        /* other than 0: divides by the variance's root; without it there is no array of means */
+} fastrnn_rmsprop;
+
+typedef struct {
+    double learning_rate;
+    double beta1, beta2; /* in [0, 1): what is kept of the mean, and of the mean squares */
+    double eps;          /* >= 0 */
+    double weight_decay; /* >= 0 */
+    int decoupled;       /* other than 0: AdamW, the decay goes straight to the parameter */
+    uint64_t iteration;  /* 1 for the first */
+} fastrnn_adam;
 
 /* ---- the doors, once per dtype --------------------------------------------------------------------------------- */
 

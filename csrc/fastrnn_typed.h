@@ -123,20 +123,22 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_step)(
 
 /* ---- other layers ---------------------------------------------------------------------------------------------- */
 
-/* Bytes of scratch memory that the two doors below need. I inputs and O outputs are below 2^24, N is below 2^32, N I and N O are
+/* Bytes of memory that the two doors below need. I inputs and O outputs are below 2^24, N is below 2^32, N I and N O are
  * below 2^48. */
-fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes);
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs,
+                                                    fastrnn_linear_bytes *bytes);
 
-/* y = W x + b for N rows: x (N, I), y (N, O), layer->by may be NULL. */
+/* y = W x + b for N rows: x (N, I), y (N, O), layer->by may be NULL. The tape takes up what backward needs; NULL: nothing
+ * is to follow. */
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
-                                                     FASTRNN_REAL *y, void *workspace);
+                                                     FASTRNN_REAL *y, void *tape, void *workspace);
 
-/* From dy = d loss / d y (N, O): the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
+/* From dy = d loss / d y (N, O) and the tape of the forward call, which is only read: the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
  * gets W^T dy. */
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
-                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
-                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const void *tape,
+                                                      const FASTRNN_REAL *dy,
                                                       const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
                                                       void *workspace);
 
@@ -156,18 +158,92 @@ fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, siz
 fastrnn_status FASTRNN_TYPED(fastrnn_softmax_cross_entropy)(size_t N, size_t V, const int64_t *targets,
                                                             FASTRNN_REAL *logits, double *loss);
 
+/* Binary cross-entropy of probabilities sigmoid(x_i), against targets t_i in [0, 1]:
+ *
+ *     *loss = sum of -t_i ln sigmoid(x_i) - (1 - t_i) ln(1 - sigmoid(x_i))    (without overflow for any finite x, in nats)
+ *
+ * logits (n) becomes scale * d loss / d logits = scale (sigmoid(x_i) - t_i) in place; scale is finite, 1 for this loss
+ * and 1 / n for its mean. FASTRNN_ERROR_VALUE: a target is outside [0, 1]. FASTRNN_ERROR_NOT_FINITE: the loss is NaN or
+ * infinite; *loss holds it. */
+fastrnn_status FASTRNN_TYPED(fastrnn_sigmoid_binary_cross_entropy)(size_t n, double scale, const FASTRNN_REAL *targets,
+                                                                   FASTRNN_REAL *logits, double *loss);
+
+/* *loss = sum of (y_i - t_i)^2; outputs (n) becomes scale * d loss / d outputs = 2 scale (y_i - t_i) in place; scale is
+ * finite. FASTRNN_ERROR_NOT_FINITE: the loss is NaN or infinite; *loss holds it. */
+fastrnn_status FASTRNN_TYPED(fastrnn_squared_error)(size_t n, double scale, const FASTRNN_REAL *targets,
+                                                    FASTRNN_REAL *outputs, double *loss);
+
 /* x_i = min(max(x_i, -limit), limit) in place, limit > 0; NaN stays NaN. */
 fastrnn_status FASTRNN_TYPED(fastrnn_clip)(size_t n, double limit, FASTRNN_REAL *x);
 
-/* Adagrad with the epsilon inside the root: memory += g*g; parameter -= learning_rate * g / sqrt(memory + 1e-8).
- * learning_rate is finite, as a number of this dtype. Source: min-char-rnn; Duchi, Hazan and Singer 2011. */
-fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(size_t n, double learning_rate, const FASTRNN_REAL *gradient,
-                                              FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
+/* x_i = factor x_i in place; factor is finite. */
+fastrnn_status FASTRNN_TYPED(fastrnn_scale)(size_t n, double factor, FASTRNN_REAL *x);
+
+/* *norm = sqrt(sum of x_i^2), summed in double; it overflows only where it is itself no double. NaN where an x is NaN,
+ * infinity where one is infinite. */
+fastrnn_status FASTRNN_TYPED(fastrnn_norm)(size_t n, const FASTRNN_REAL *x, double *norm);
 
 /* Elementwise functions, within 4 ulp over the whole range, subnormal results included; y may be x. */
 fastrnn_status FASTRNN_TYPED(fastrnn_exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
 fastrnn_status FASTRNN_TYPED(fastrnn_tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
 fastrnn_status FASTRNN_TYPED(fastrnn_sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
+
+/* ---- optimizers ------------------------------------------------------------------------------------------------ */
+
+/* The arrays of one update, n numbers each: the gradient g is read, the parameter p and what the optimizer remembers are
+ * updated in place. What is remembered is 0 at first; an optimizer has no need of the arrays that its door doesn't name,
+ * and they may be NULL. */
+typedef struct {
+    FASTRNN_REAL *parameter;
+    const FASTRNN_REAL *gradient;
+    FASTRNN_REAL *momentum; /* of SGD, RMSprop: the direction of the last step */
+    FASTRNN_REAL *mean;     /* of Adam, centered RMSprop: the running mean of the gradient */
+    FASTRNN_REAL *squares;  /* of Adagrad the sum, of RMSprop and Adam the running mean of the gradient's square */
+} FASTRNN_TYPED(fastrnn_update);
+
+/* Each door is one update, equal to that of the PyTorch optimizer of its name (2.13) but for rounding, and for subnormal
+ * numbers: they count as zeros, because those that fading gradients leave in the running means would cost a hundred
+ * times the others. eps ought to be far above 1e-19 in float32, the root of what is then the least square.
+ *
+ * SGD, momentum_0 being the setting:
+ *
+ *     g += weight_decay p
+ *     p -= learning_rate g             without momentum, or else
+ *     momentum = momentum_0 momentum + (1 - dampening) g         (at iteration 1 without dampening)
+ *     p -= learning_rate momentum, or with Nesterov's p -= learning_rate (g + momentum_0 momentum)
+ *
+ * Source: Sutskever, Martens, Dahl and Hinton 2013; torch.optim.SGD. */
+fastrnn_status FASTRNN_TYPED(fastrnn_sgd)(const fastrnn_sgd *settings, size_t n,
+                                          const FASTRNN_TYPED(fastrnn_update) *arrays);
+
+/* Adagrad, with the epsilon outside the root or inside it:
+ *
+ *     g += weight_decay p;  squares += g^2;  p -= learning_rate g / (sqrt(squares) + eps), or / sqrt(squares + eps)
+ *
+ * Source: Duchi, Hazan and Singer 2011; torch.optim.Adagrad; min-char-rnn (inside, 1e-8). */
+fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(const fastrnn_adagrad *settings, size_t n,
+                                              const FASTRNN_TYPED(fastrnn_update) *arrays);
+
+/* RMSprop:
+ *
+ *     g += weight_decay p;  squares = alpha squares + (1 - alpha) g^2;  mean = alpha mean + (1 - alpha) g
+ *     variance = squares, or where it is centered max(0, squares - mean^2);  d = g / (sqrt(variance) + eps)
+ *     p -= learning_rate d, or with momentum_0 > 0: momentum = momentum_0 momentum + d;  p -= learning_rate momentum
+ *
+ * (PyTorch has no max, and turns to NaN where a rounding error makes the difference negative.)
+ * Source: Tieleman and Hinton 2012, centered: Graves 2013; torch.optim.RMSprop. */
+fastrnn_status FASTRNN_TYPED(fastrnn_rmsprop)(const fastrnn_rmsprop *settings, size_t n,
+                                              const FASTRNN_TYPED(fastrnn_update) *arrays);
+
+/* Adam and AdamW, t being the iteration:
+ *
+ *     g += weight_decay p, or decoupled p -= learning_rate weight_decay p
+ *     mean = beta1 mean + (1 - beta1) g;  squares = beta2 squares + (1 - beta2) g^2
+ *     p -= learning_rate (mean / (1 - beta1^t)) / (sqrt(squares / (1 - beta2^t)) + eps)
+ *
+ * Source: Kingma and Ba 2015; decoupled: Loshchilov and Hutter 2019; torch.optim.Adam, AdamW. */
+fastrnn_status FASTRNN_TYPED(fastrnn_adam)(const fastrnn_adam *settings, size_t n,
+                                           const FASTRNN_TYPED(fastrnn_update) *arrays);
 
 /* ---- the machine's ceilings, for benchmarks -------------------------------------------------------------------- */
 

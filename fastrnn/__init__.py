@@ -4,19 +4,35 @@
 plain NumPy, and `cpu_info` says which instruction set the kernels use.
 """
 
+from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
 from fastrnn.cpu import cpu_info
-from fastrnn.errors import FastRNNError, ModelFileError, NumericalError
+from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
+from fastrnn.gradient_check import check_gradients
 from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
+from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
     "Embedding",
     "FastRNNError",
+    "GradientCheckError",
     "Linear",
     "ModelFileError",
     "NumericalError",
+    "RMSprop",
+    "check_gradients",
+    "clip_gradient_norm",
+    "clip_gradient_value",
     "cpu_info",
+    "mean_squared_error",
+    "sigmoid_binary_cross_entropy",
+    "softmax_cross_entropy",
 ]
 __version__ = "0.1.0"

@@ -69,6 +69,7 @@ cdef class Stack:
     cdef readonly cnp.ndarray parameters, gradients
     cdef readonly object dtype
     cdef bint double_precision
+    cdef int type_number  # NumPy's, of the dtype
     cdef Py_ssize_t n_inputs, H, L, D
     cdef int n_states  # arrays that make up a state
     cdef _WorkspacePool workspaces, tapes
@@ -86,13 +87,24 @@ cdef class Stack:
         check_array(gradients, "gradients", (count,), "(N,)", self.dtype)
         self.parameters, self.gradients = parameters, gradients
         self.double_precision = is_float64(parameters)
+        self.type_number = cnp.PyArray_TYPE(parameters)
         self.n_inputs, self.H, self.L, self.D = input_size, hidden_size, layers, directions
         self.n_states = 2 if self.stack.cell == FASTRNN_LSTM else 1
         self.workspaces, self.tapes = _WorkspacePool(), _WorkspacePool()
-        self.backward_lock = threading.Lock()
+        self.backward_lock = allocate_lock()
 
-    cdef cnp.ndarray new(self, tuple shape):
-        return np.empty(shape, self.dtype)
+    cdef cnp.ndarray new(self, cnp.npy_intp first, cnp.npy_intp second, cnp.npy_intp third):
+        cdef cnp.npy_intp[3] shape = [first, second, third]
+        return cnp.PyArray_EMPTY(3, shape, self.type_number, 0)
+
+    cdef int check_real(self, object array, str name, Py_ssize_t first, Py_ssize_t second, Py_ssize_t third,
+                        str symbols) except -1:
+        """As check_array, and quick where there is nothing to say."""
+        if (cnp.PyArray_Check(array) and cnp.PyArray_TYPE(array) == self.type_number and cnp.PyArray_NDIM(array) == 3
+                and cnp.PyArray_DIM(array, 0) == first and cnp.PyArray_DIM(array, 1) == second
+                and cnp.PyArray_DIM(array, 2) == third and cnp.PyArray_ISCARRAY_RO(array)):
+            return 0
+        return check_array(array, name, (first, second, third), symbols, self.dtype)
 
     cdef fastrnn_stack_bytes memory_for(self, const fastrnn_batch *batch) except *:
         cdef fastrnn_stack_bytes bytes
@@ -106,20 +118,23 @@ cdef class Stack:
         check(status)
         return bytes
 
-    cdef int check_input(self, cnp.ndarray x, tuple batch, bint one_hot) except -1:
+    cdef int check_input(self, cnp.ndarray x, Py_ssize_t T, Py_ssize_t B, bint one_hot) except -1:
         if one_hot:
-            return check_array(x, "x", batch, "(T, B)", INT64)
-        return check_array(x, "x", batch + (self.n_inputs,), "(T, B, I)", self.dtype)
+            return check_array(x, "x", (T, B), "(T, B)", INT64)
+        return self.check_real(x, "x", T, B, self.n_inputs, "(T, B, I)")
 
     cdef int check_states(self, tuple states, str name, Py_ssize_t B) except -1:
-        for array in states or ():
-            if array is not None:
-                check_array(array, name, (self.L * self.D, B, self.H), "(L*D, B, H)", self.dtype)
+        if states is not None:
+            for array in states:
+                if array is not None:
+                    self.check_real(array, name, self.L * self.D, B, self.H, "(L*D, B, H)")
         return 0
 
     cdef tuple new_states(self, Py_ssize_t B):
-        shape = (self.L * self.D, B, self.H)
-        return tuple([self.new(shape) for _ in range(self.n_states)])
+        cdef cnp.npy_intp rows = self.L * self.D
+        if self.n_states == 1:
+            return (self.new(rows, B, self.H),)
+        return self.new(rows, B, self.H), self.new(rows, B, self.H)
 
     cdef int run_forward(self, const fastrnn_batch *batch, const stack_input *source, const stack_output *target,
                          _Workspace tape, _Workspace workspace) except -1:
@@ -139,7 +154,7 @@ cdef class Stack:
         cdef StackTape tape = StackTape()
         cdef bint one_hot = cnp.PyArray_TYPE(x) == cnp.NPY_INT64
         cdef Py_ssize_t T = x.shape[0], B = x.shape[1]
-        self.check_input(x, (T, B), one_hot)
+        self.check_input(x, T, B, one_hot)
         self.check_states(h0, "h0", B)
         if lengths is not None:
             check_array(lengths, "lengths", (B,), "(B,)", INT64)
@@ -149,7 +164,7 @@ cdef class Stack:
         tape.batch = fastrnn_batch(T=T, B=B, lengths=<const int64_t *>data_of(lengths), one_hot=one_hot,
                                    dropout=dropout is not None)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
-        cdef cnp.ndarray y = self.new((T, B, self.D * self.H))
+        cdef cnp.ndarray y = self.new(T, B, self.D * self.H)
         cdef tuple states = self.new_states(B)
         cdef stack_input source = self.input_of(x, one_hot, h0, dropout)
         cdef stack_output target = self.output_of(y, states)
@@ -180,17 +195,19 @@ cdef class Stack:
         """y and the last states as a tuple, without a tape; arguments as of `forward`."""
         if self.D == 1:
             return self.run_in_parts(x, h0, lengths)
-        y, states, tape = self.forward(x, h0, lengths, None)  # the reverse direction begins where the sequence ends
-        self.discard(tape)
+        cdef StackTape tape  # the reverse direction begins where the sequence ends
+        y, states, tape = self.forward(x, h0, lengths, None)
+        self.tapes.bring_back(tape.memory)
+        tape.memory = None
         return y, states
 
     cdef tuple run_in_parts(self, cnp.ndarray x, tuple h0, cnp.ndarray lengths):
         """The same, ROWS_AT_ONCE at a time."""
         cdef bint one_hot = cnp.PyArray_TYPE(x) == cnp.NPY_INT64
         cdef Py_ssize_t T = x.shape[0], B = x.shape[1], begin = 0, steps = max(ROWS_AT_ONCE // B, 1)
-        self.check_input(x, (T, B), one_hot)
+        self.check_input(x, T, B, one_hot)
         self.check_states(h0, "h0", B)
-        cdef cnp.ndarray y_all = self.new((T, B, self.H)), part_lengths = None
+        cdef cnp.ndarray y_all = self.new(T, B, self.H), part_lengths = None
         cdef tuple last = self.new_states(B)
         cdef stack_input source = self.input_of(x, one_hot, h0, None)
         cdef stack_output target = self.output_of(y_all, last)
@@ -220,22 +237,18 @@ cdef class Stack:
         self.tapes.bring_back(tape)
         return y_all, last
 
-    cdef int discard(self, StackTape tape) except -1:
-        """Its memory is free for the next one."""
-        self.tapes.bring_back(tape.memory)
-        tape.memory = None
-        return 0
-
     def backward(self, StackTape tape, cnp.ndarray dy, tuple dstates, bint want_dx):
         """dx (None unless wanted), and d loss / d initial states as a tuple. dy (T, B, D*H); dstates: None, or a tuple
         whose arrays may be None. Adds to the gradients. The tape is used up."""
         cdef Py_ssize_t T = tape.batch.T, B = tape.batch.B
-        check_array(dy, "dy", (T, B, self.D * self.H), "(T, B, D*H)", self.dtype)
+        self.check_real(dy, "dy", T, B, self.D * self.H, "(T, B, D*H)")
         self.check_states(dstates, "dh_n", B)
-        if tape.memory is None:
+        cdef _Workspace memory = tape.memory
+        if memory is None:
             raise ValueError("tape is used already: backward takes one only once, so call forward again")
+        tape.memory = None
         cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
-        cdef cnp.ndarray dx = self.new((T, B, self.n_inputs)) if want_dx else None
+        cdef cnp.ndarray dx = self.new(T, B, self.n_inputs) if want_dx else None
         cdef tuple before = self.new_states(B)
         cdef stack_input source
         source.f64.parameters = data_of(self.parameters)
@@ -256,40 +269,37 @@ cdef class Stack:
         with self.backward_lock:
             with nogil:
                 if self.double_precision:
-                    status = fastrnn_stack_backward_f64(&self.stack, &tape.batch, &source.f64, tape.memory.memory,
+                    status = fastrnn_stack_backward_f64(&self.stack, &tape.batch, &source.f64, memory.memory,
                                                         &from_above.f64, &below.f64, workspace.memory)
                 else:
-                    status = fastrnn_stack_backward_f32(&self.stack, &tape.batch, &source.f32, tape.memory.memory,
+                    status = fastrnn_stack_backward_f32(&self.stack, &tape.batch, &source.f32, memory.memory,
                                                         &from_above.f32, &below.f32, workspace.memory)
         self.workspaces.bring_back(workspace)
-        self.discard(tape)
+        self.tapes.bring_back(memory)
         check(status)
         return dx, before
 
     def step(self, x, h):
         """y (B, H) and the state after one step, as the caller gave it: an array (L, B, H), or a pair of them. x (B, I), or
         (B,) of integers; h: None for zeros."""
-        cdef cnp.ndarray inputs = np.asarray(x)
-        cdef bint one_hot = inputs.dtype.kind in "iu"
         if self.D == 2:
             raise ValueError("step needs a layer of one direction: the reverse one begins where the sequence ends")
-        if one_hot:
-            if inputs.ndim != 1 or inputs.shape[0] == 0:
-                raise ValueError(f"x must have shape (B,) of integers, not {(<object>inputs).shape}")
-            inputs = indices_below(inputs, self.n_inputs, "x")
-        else:
-            if inputs.ndim != 2 or inputs.shape[0] == 0:
-                raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>inputs).shape}")
-            if not cnp.PyArray_ISCARRAY_RO(inputs):
-                inputs = np.array(inputs, order="C")
-            check_array(inputs, "x", (inputs.shape[0], self.n_inputs), "(B, I)", self.dtype)
-        cdef Py_ssize_t B = inputs.shape[0]
-        cdef tuple before = self.states_to_read(h, B), after = self.new_states(B)
+        cdef cnp.ndarray inputs = self.step_input(x)
+        cdef bint one_hot = cnp.PyArray_NDIM(inputs) == 1
+        cdef Py_ssize_t B = cnp.PyArray_DIM(inputs, 0)
+        cdef tuple before = self.states_to_read(h, B), after
         cdef cnp.ndarray y
         if B > LARGEST_UNPACKED_STEP:
             y, after = self.run(inputs[np.newaxis], before, None)
-            return y[0], after if self.n_states == 2 else after[0]
-        y = self.new((B, self.H))
+            y = y[0]
+        else:
+            y, after = self.unpacked_step(inputs, before, B, one_hot)
+        return y, after if self.n_states == 2 else after[0]
+
+    cdef tuple unpacked_step(self, cnp.ndarray inputs, tuple before, Py_ssize_t B, bint one_hot):
+        cdef cnp.npy_intp[2] shape = [B, self.H]
+        cdef cnp.ndarray y = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
+        cdef tuple after = self.new_states(B)
         cdef fastrnn_batch batch = fastrnn_batch(T=1, B=B, lengths=NULL, one_hot=one_hot, dropout=0)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
         cdef stack_input source = self.input_of(inputs, one_hot, before, None)
@@ -303,7 +313,20 @@ cdef class Stack:
                 status = fastrnn_stack_step_f32(&self.stack, &batch, &source.f32, &target.f32, workspace.memory)
         self.workspaces.bring_back(workspace)
         check(status)
-        return y, after if self.n_states == 2 else after[0]
+        return y, after
+
+    cdef cnp.ndarray step_input(self, object x):
+        """x as (B,) int64, checked and copied, or as (B, I) of the layer's dtype."""
+        cdef cnp.ndarray array = np.asarray(x)
+        if cnp.PyArray_ISINTEGER(array):
+            if cnp.PyArray_NDIM(array) != 1 or cnp.PyArray_SIZE(array) == 0:
+                raise ValueError(f"x must have shape (B,), not {(<object>array).shape}")
+            return indices(array, self.n_inputs, "x")
+        if cnp.PyArray_NDIM(array) != 2 or cnp.PyArray_DIM(array, 0) == 0:
+            raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>array).shape}")
+        array = laid_out(array)
+        check_array(array, "x", (array.shape[0], self.n_inputs), "(B, I)", self.dtype)
+        return array
 
     cdef tuple states_to_read(self, object h, Py_ssize_t B):
         """The arrays of a caller's state, or None."""
@@ -317,7 +340,6 @@ cdef class Stack:
 
     cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
         cdef cnp.ndarray array = np.asarray(h)
-        if not cnp.PyArray_ISCARRAY_RO(array):
-            array = np.array(array, order="C")
-        check_array(array, name, (self.L, B, self.H), "(L, B, H)", self.dtype)
+        array = laid_out(array)
+        self.check_real(array, name, self.L, B, self.H, "(L, B, H)")
         return array

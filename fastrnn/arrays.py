@@ -11,6 +11,7 @@ Integers = NDArray[np.integer[Any]]
 
 
 def is_integer(array: "NDArray[Any]") -> TypeGuard[Integers]:
+    """Whether the array holds integers, signed or not."""
     return array.dtype.kind in "iu"
 
 
@@ -30,11 +31,6 @@ def real_array(value: Any, name: str, dtype: "np.dtype[Any]", shape: tuple[int |
         raise TypeError(f"{name} must hold {dtype}, not {array.dtype}: {name}.astype({dtype.name!r})")
     check_shape(array, name, shape)
     return array
-
-
-def laid_out(array: Array) -> Array:
-    """The array as the kernels read it: itself, or, unless it is C-contiguous and aligned, a copy that is."""
-    return np.require(array, requirements=("C", "A"))
 
 
 def check_shape(array: "NDArray[Any]", name: str, shape: tuple[int | str, ...]) -> None:

@@ -1,5 +1,5 @@
 # csrc/fastrnn.h in Cython, and nothing else.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 
 cdef extern from "fastrnn.h" nogil:
@@ -62,6 +62,10 @@ cdef extern from "fastrnn.h" nogil:
         int one_hot
         int dropout
 
+    ctypedef struct fastrnn_linear_bytes:
+        size_t tape
+        size_t workspace
+
     ctypedef struct fastrnn_stack_bytes:
         size_t tape
         size_t forward
@@ -71,6 +75,37 @@ cdef extern from "fastrnn.h" nogil:
     ctypedef struct fastrnn_interruption:
         int (*poll)(void *state)
         void *state
+
+    ctypedef struct fastrnn_sgd:
+        double learning_rate
+        double momentum
+        double dampening
+        double weight_decay
+        int nesterov
+        uint64_t iteration
+
+    ctypedef struct fastrnn_adagrad:
+        double learning_rate
+        double eps
+        double weight_decay
+        int eps_inside_sqrt
+
+    ctypedef struct fastrnn_rmsprop:
+        double learning_rate
+        double alpha
+        double eps
+        double momentum
+        double weight_decay
+        int centered
+
+    ctypedef struct fastrnn_adam:
+        double learning_rate
+        double beta1
+        double beta2
+        double eps
+        double weight_decay
+        int decoupled
+        uint64_t iteration
 
     ctypedef struct fastrnn_rnn_f32:
         float *Wxh
@@ -98,11 +133,13 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, float *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
 
-    fastrnn_status fastrnn_linear_memory_f32(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_memory_f32(
+        size_t N, size_t inputs, size_t outputs, fastrnn_linear_bytes *bytes)
     fastrnn_status fastrnn_linear_forward_f32(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, float *y, void *workspace)
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, float *y, void *tape,
+        void *workspace)
     fastrnn_status fastrnn_linear_backward_f32(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, const float *dy,
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const void *tape, const float *dy,
         const fastrnn_linear_f32 *gradients, float *dx, void *workspace)
     fastrnn_status fastrnn_embedding_forward_f32(
         size_t N, size_t V, size_t E, const float *W, const int64_t *indices, float *y)
@@ -148,12 +185,31 @@ cdef extern from "fastrnn.h" nogil:
 
     fastrnn_status fastrnn_softmax_cross_entropy_f32(
         size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
+    fastrnn_status fastrnn_sigmoid_binary_cross_entropy_f32(
+        size_t n, double scale, const float *targets, float *logits, double *loss)
+    fastrnn_status fastrnn_squared_error_f32(
+        size_t n, double scale, const float *targets, float *outputs, double *loss)
     fastrnn_status fastrnn_clip_f32(size_t n, double limit, float *x)
-    fastrnn_status fastrnn_adagrad_f32(
-        size_t n, double learning_rate, const float *gradient, float *memory, float *parameter)
+    fastrnn_status fastrnn_scale_f32(size_t n, double factor, float *x)
+    fastrnn_status fastrnn_norm_f32(size_t n, const float *x, double *norm)
     fastrnn_status fastrnn_exp_f32(size_t n, const float *x, float *y)
     fastrnn_status fastrnn_tanh_f32(size_t n, const float *x, float *y)
     fastrnn_status fastrnn_sigmoid_f32(size_t n, const float *x, float *y)
+
+    ctypedef struct fastrnn_update_f32:
+        float *parameter
+        const float *gradient
+        float *momentum
+        float *mean
+        float *squares
+
+    fastrnn_status fastrnn_sgd_f32(const fastrnn_sgd *settings, size_t n, const fastrnn_update_f32 *arrays)
+    fastrnn_status fastrnn_adagrad_f32(
+        const fastrnn_adagrad *settings, size_t n, const fastrnn_update_f32 *arrays)
+    fastrnn_status fastrnn_rmsprop_f32(
+        const fastrnn_rmsprop *settings, size_t n, const fastrnn_update_f32 *arrays)
+    fastrnn_status fastrnn_adam_f32(const fastrnn_adam *settings, size_t n, const fastrnn_update_f32 *arrays)
+
     fastrnn_status fastrnn_ceiling_fma_f32(size_t rounds, size_t *done, float *result)
     fastrnn_status fastrnn_ceiling_load_f32(
         size_t rounds, size_t n, const float *x, size_t *done, float *result)
@@ -184,11 +240,13 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, double *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
 
-    fastrnn_status fastrnn_linear_memory_f64(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_memory_f64(
+        size_t N, size_t inputs, size_t outputs, fastrnn_linear_bytes *bytes)
     fastrnn_status fastrnn_linear_forward_f64(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, double *y, void *workspace)
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, double *y, void *tape,
+        void *workspace)
     fastrnn_status fastrnn_linear_backward_f64(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, const double *dy,
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const void *tape, const double *dy,
         const fastrnn_linear_f64 *gradients, double *dx, void *workspace)
     fastrnn_status fastrnn_embedding_forward_f64(
         size_t N, size_t V, size_t E, const double *W, const int64_t *indices, double *y)
@@ -234,12 +292,31 @@ cdef extern from "fastrnn.h" nogil:
 
     fastrnn_status fastrnn_softmax_cross_entropy_f64(
         size_t N, size_t V, const int64_t *targets, double *logits, double *loss)
+    fastrnn_status fastrnn_sigmoid_binary_cross_entropy_f64(
+        size_t n, double scale, const double *targets, double *logits, double *loss)
+    fastrnn_status fastrnn_squared_error_f64(
+        size_t n, double scale, const double *targets, double *outputs, double *loss)
     fastrnn_status fastrnn_clip_f64(size_t n, double limit, double *x)
-    fastrnn_status fastrnn_adagrad_f64(
-        size_t n, double learning_rate, const double *gradient, double *memory, double *parameter)
+    fastrnn_status fastrnn_scale_f64(size_t n, double factor, double *x)
+    fastrnn_status fastrnn_norm_f64(size_t n, const double *x, double *norm)
     fastrnn_status fastrnn_exp_f64(size_t n, const double *x, double *y)
     fastrnn_status fastrnn_tanh_f64(size_t n, const double *x, double *y)
     fastrnn_status fastrnn_sigmoid_f64(size_t n, const double *x, double *y)
+
+    ctypedef struct fastrnn_update_f64:
+        double *parameter
+        const double *gradient
+        double *momentum
+        double *mean
+        double *squares
+
+    fastrnn_status fastrnn_sgd_f64(const fastrnn_sgd *settings, size_t n, const fastrnn_update_f64 *arrays)
+    fastrnn_status fastrnn_adagrad_f64(
+        const fastrnn_adagrad *settings, size_t n, const fastrnn_update_f64 *arrays)
+    fastrnn_status fastrnn_rmsprop_f64(
+        const fastrnn_rmsprop *settings, size_t n, const fastrnn_update_f64 *arrays)
+    fastrnn_status fastrnn_adam_f64(const fastrnn_adam *settings, size_t n, const fastrnn_update_f64 *arrays)
+
     fastrnn_status fastrnn_ceiling_fma_f64(size_t rounds, size_t *done, double *result)
     fastrnn_status fastrnn_ceiling_load_f64(
         size_t rounds, size_t n, const double *x, size_t *done, double *result)

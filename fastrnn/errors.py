@@ -10,4 +10,8 @@ class ModelFileError(FastRNNError):
 
 
 class NumericalError(FastRNNError, ArithmeticError):
-    """A loss or a probability is NaN or infinite."""
+    """A loss, a probability or the norm of the gradients is NaN or infinite."""
+
+
+class GradientCheckError(FastRNNError, AssertionError):
+    """A gradient that a backward pass computed is not the loss's derivative, or the loss cannot be checked."""

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,13 @@ class Layer:
         self.dtype = real_dtype(dtype)
         self._shapes = shapes
         count = sum(math.prod(shape) for shape in shapes.values())
-        self._attach(np.empty(count, self.dtype), np.zeros(count, self.dtype))
+        self._attach(aligned_zeros(count, self.dtype), aligned_zeros(count, self.dtype))
         for parameter in self.parameters.values():
             parameter[...] = initial(parameter.shape)
 
     def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
         """Makes the two dicts of views into these buffers."""
-        # Views of the whole: NumPy resizes no array that is not its memory's owner, so the memory stays where it is.
-        self.flat_parameters, self.flat_gradients = flat_parameters[:], flat_gradients[:]
+        self.flat_parameters, self.flat_gradients = flat_parameters, flat_gradients
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         begin = 0
@@ -92,7 +91,21 @@ class Layer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._attach(self.flat_parameters, self.flat_gradients)
+        buffers = []
+        for flat in (self.flat_parameters, self.flat_gradients):
+            buffers.append(aligned_zeros(flat.size, self.dtype))
+            buffers[-1][...] = flat
+        self._attach(*buffers)
+
+
+def aligned_zeros(count: int, dtype: "np.dtype[Any]") -> Array:
+    """A new array (count,) that begins on a cache line, which the kernels read faster. It is a view, and NumPy resizes
+    none: the memory stays where it is."""
+    line = 64
+    memory = np.zeros(count * dtype.itemsize + line, np.uint8)
+    begin = -memory.ctypes.data % line
+    zeros: Array = memory[begin : begin + count * dtype.itemsize].view(dtype)
+    return zeros
 
 
 def uniform(rng: Random, bound: float) -> Callable[[tuple[int, ...]], Array]:
@@ -107,3 +120,27 @@ def _difference(missing: list[str], left_over: list[str], wanted: Mapping[str, A
     if left_over:
         parts.append(f"left over: {', '.join(map(str, left_over))}")
     return f"{'; '.join(parts)} (the layer has {', '.join(wanted)})"
+
+
+def layers_of(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:
+    """One layer or several as a tuple. TypeError for what is no layer, ValueError for none at all or one twice: its
+    gradients would count twice."""
+    if _is_layer(layers):
+        return (layers,)  # type: ignore[return-value]
+    try:
+        several = tuple(layers)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"layers must be a layer or a sequence of layers, not {type(layers).__name__}") from None
+    if not several:
+        raise ValueError("layers must hold at least one layer, and is empty")
+    for i, layer in enumerate(several):
+        if not _is_layer(layer):
+            raise TypeError(f"layers[{i}] must be a layer, not {type(layer).__name__}")
+        for j in range(i):
+            if several[j] is layer:
+                raise ValueError(f"layers[{j}] and layers[{i}] are the same layer: pass each once")
+    return several
+
+
+def _is_layer(value: Any) -> bool:
+    return hasattr(value, "flat_parameters") and hasattr(value, "flat_gradients")

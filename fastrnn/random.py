@@ -1,15 +1,28 @@
 """Where random numbers come from: what every argument named `rng` may be."""
 
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
-
-# Both have the methods that are used: random, uniform, standard_normal. (The strings keep numpy.random, which takes
-# longer to import than all of fastrnn, from being imported before it is used.)
-Random: TypeAlias = "np.random.Generator | np.random.RandomState"
+from numpy.typing import NDArray
 
 
-def generator(rng: Any) -> "Random":
+class Random(Protocol):
+    """What `numpy.random.Generator` and `RandomState` have in common, as far as it is used here."""
+
+    def random(self, size: Any = None) -> Any:
+        """Uniform in [0, 1)."""
+
+    def choice(self, a: Any, size: Any = None, replace: bool = True) -> Any:
+        """Elements of a."""
+
+    def uniform(self, low: float, high: float, size: Any) -> "NDArray[np.float64]":
+        """Uniform in [low, high)."""
+
+    def standard_normal(self, size: Any) -> "NDArray[np.float64]":
+        """Of mean 0 and variance 1."""
+
+
+def generator(rng: Any) -> Random:
     """rng as it is if it is a `numpy.random.Generator` or `RandomState`; a new Generator from an integer seed, or, for
     None, from the operating system's entropy. TypeError or ValueError otherwise."""
     if isinstance(rng, np.random.Generator | np.random.RandomState):

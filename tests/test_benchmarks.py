@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,23 @@ sys.path.append(str(ROOT))
 
 from benchmarks import check, floor, goals, measure, problem, results, table  # noqa: E402
 from benchmarks.ceilings import Ceilings  # noqa: E402
-from benchmarks.contenders import FASTRNN, NUMPY, PEERS, batched, script  # noqa: E402
+from benchmarks.contenders import FASTRNN, LAYERS, NUMPY, PEERS, batched, script  # noqa: E402
 from benchmarks.measure import Median, Slice  # noqa: E402
 from benchmarks.parent import Worker  # noqa: E402
-from benchmarks.problem import Problem  # noqa: E402
+from benchmarks.problem import GATES, Problem  # noqa: E402
 from fastrnn import reference  # noqa: E402
 
 SMALL = Problem("float64", H=9, B=3, T=6, V=7, learning_rate=0.02, clip=0.1)  # a clip that many gradients reach
 LARGEST_ERROR = {"float64": 1e-12, "float32": 1e-4}
+
+
+def small_problems(task, dtype):
+    """SMALL, and for a task of layers one with every cell that it has rows for."""
+    small = replace(SMALL, dtype=dtype)
+    if task not in LAYERS:
+        return [small]
+    cells = {"layer": GATES, "char-gru": ["gru"]}.get(task, ["gru", "lstm"])
+    return [replace(small, cell=cell, B=B) for cell in cells for B in ((1, 3) if task == "layer" else (1,))]
 
 
 def sides_and_tasks(contenders):
@@ -35,9 +44,9 @@ def sides_and_tasks(contenders):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("side", "task"), sides_and_tasks([FASTRNN, *NUMPY]))
 def test_does_the_references_work(side, task, dtype):
-    small = replace(SMALL, dtype=dtype).of_dtype(side.dtype)
-    job = side.job(task, small)
-    assert check.error(job, task, small) <= (0 if task == "sample" else LARGEST_ERROR[small.dtype])
+    for small in small_problems(task, side.dtype or dtype):
+        job = side.job(task, small)
+        assert check.error(job, task, small) <= (0 if task == "sample" else LARGEST_ERROR[small.dtype])
 
 
 @pytest.mark.parametrize("side", [pytest.param(peer, id=peer.name) for peer in PEERS])
@@ -47,8 +56,9 @@ def test_peers_do_the_references_work(side):
     with Worker(side, 0) as worker:
         for task in side.tasks:
             for dtype, largest in LARGEST_ERROR.items():
-                error, _ = worker.open(task, replace(SMALL, dtype=dtype))
-                assert error <= largest, (task, dtype)
+                for small in small_problems(task, dtype):
+                    error, _ = worker.open(task, small)
+                    assert error <= largest, (task, small)
 
 
 @pytest.mark.parametrize("module", [script, batched])
@@ -64,6 +74,16 @@ def test_the_text_begins_anew(module):
     assert trainer.position == job.p > 0
     for mine, its in zip(job.outcome(), [*trainer.parameters, *trainer.memories, trainer.hprev], strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_a_difference_of_layers_is_noticed(cell):
+    """Adagrad's first step hardly depends on how large a gradient is: it is its memory that shows one that is off."""
+    small = replace(SMALL, cell=cell)
+    job = FASTRNN.job("layer", small)
+    honest = job.loss
+    job.loss = lambda logits, targets: (0.0, 1.001 * honest(logits, targets)[1])
+    assert check.error(job, "layer", small) > 1e-3
 
 
 def test_a_difference_is_noticed():
@@ -87,7 +107,22 @@ def test_problem(monkeypatch):
     assert states.shape == (3, 9)
     assert (inputs[1:] == targets[:-1]).all()
     monkeypatch.setattr(problem, "text", lambda V: np.array([0, 0, 1, 1, 2, 3, 0]))
-    assert problem.distinct(replace(SMALL, T=3)) == 2.5
+    assert problem.distinct(replace(SMALL, T=3, B=1)) == 2.5
+    assert problem.distinct(replace(SMALL, T=3, B=2)) == 4
+
+
+def test_walk_goes_through_the_streams_again_and_again():
+    whole = np.arange(14).reshape(7, 2)
+    found = [(inputs[0, 0], targets[-1, 0], first) for inputs, targets, first in islice(problem.walk(whole, 3), 5)]
+    assert found == [(0, 6, True), (6, 12, False), (0, 6, True), (6, 12, False), (0, 6, True)]
+
+
+def test_all_dtypes_start_from_the_same_weights():
+    for cell in GATES:
+        double, single = (replace(SMALL, dtype=dtype, cell=cell) for dtype in ("float64", "float32"))
+        for make in (lambda p: problem.layer_weights(p, 5), problem.linear_weights, problem.embedding_weights):
+            for name, array in make(double).items():
+                np.testing.assert_array_equal(array, make(single)[name])
 
 
 # ---- the floor ------------------------------------------------------------------------------------------------------
@@ -120,6 +155,35 @@ def test_floor_of_the_other_tasks():
     four = replace(TINY, B=4)
     assert floor.seconds(floor.loss_fun(four), FAST_LOADS)["recurrence"] == pytest.approx(4 * 5 * 4 / 1000)
     assert floor.multiply_adds(four) == 4 * (3 * (4 + 3 * 10) + 5 * 4)
+
+
+def test_floor_of_layers():
+    """A GRU has 6 rows, 12 recurrent weights and, with 2.5 characters, 6 * (2.5 + 2 + 2) + 10 + 5 = 54 parameters that
+    change; an LSTM 8 rows, 16 recurrent weights, 5 nonlinearities a unit."""
+    gru, lstm = replace(TINY, cell="gru"), replace(TINY, cell="lstm")
+    parts = floor.layer(gru, distinct=2.5)
+    assert floor.seconds(parts, SLOW_LOADS) == pytest.approx(
+        {
+            "products": 3 * (12 + 3 * 10) / 1000,
+            "recurrence": 5 * 12 * 8 / 100,
+            "optimizer": 4 * 54 * 8 / 100,
+            "functions": 3 * (3 * 2 + 5) * 28 / 1000,
+        }
+    )
+    assert floor.seconds(parts, FAST_LOADS)["optimizer"] == pytest.approx(54 * 14 / 1000)
+    assert floor.multiply_adds(replace(gru, B=4)) == 4 * (3 * (12 + 3 * 10) + 5 * 12)
+    assert floor.seconds(floor.step(lstm), SLOW_LOADS) == pytest.approx(
+        {"products": 16 * 8 / 100, "functions": 10 * 28 / 1000}
+    )
+
+
+def test_floor_of_the_character_gru():
+    """5 inputs instead of one-hot vectors: three more products with 6 * 5 weights, and 6 * (5 + 2 + 2) + 10 + 5 + 5 * 5
+    = 94 parameters, each with two memories."""
+    parts = floor.character_gru(replace(TINY, cell="gru"))
+    assert floor.seconds(parts, FAST_LOADS)["products"] == pytest.approx(3 * (12 + 3 * 30 + 3 * 10) / 1000)
+    assert floor.seconds(parts, FAST_LOADS)["optimizer"] == pytest.approx(94 * 18 / 1000)
+    assert floor.seconds(parts, SLOW_LOADS)["optimizer"] == pytest.approx(6 * 94 * 8 / 100)
 
 
 def test_a_footprint_is_that_of_the_matrix():
@@ -222,6 +286,37 @@ def test_goals(run):
     assert list(goals.lines(run))[-1] == f"3 of {len(verdicts)} goals hold"
 
 
+def test_goals_of_layers(run):
+    run.rows += [
+        row(task="layer", dtype="float32", cell="gru"),
+        row(task="layer", dtype="float32", cell="lstm", H=512, B=64, peak_share=Median(0.5, 0.4, 0.55)),
+        row(task="stream", dtype="float32", cell="lstm", seconds=Median(1.9e-6, 1.8e-6, 2e-6)),
+        row(task="step", dtype="float32", cell="lstm", seconds=Median(3.0e-6, 2.9e-6, 3.1e-6)),
+        row(task="char-gru", dtype="float32", cell="gru", H=512),
+    ]
+    found = {goal.text: goal for goal in goals.goals(run)}
+    for text, verdict in {
+        "layer gru, float32, H = 100: times faster than PyTorch": "MISSED",
+        "layer gru, float32, H = 100: times faster than the best peer (jax)": "MISSED",
+        "layer lstm, float32, B = 64, H = 512: times faster than PyTorch": "holds",
+        "layer lstm, float32, B = 64, H = 512: share of the multiply-add peak": "MISSED",
+        "stream lstm, float32, H = 100: microseconds a step": "holds",
+        "step lstm, float32, H = 100: microseconds on top for a call from Python": "MISSED",
+        "char-gru, float32, H = 512: times faster than PyTorch": "holds",
+        "char-gru, float32, H = 512: times faster than PyTorch's loop over characters": "not measured",
+        "stream gru, float32, H = 100: microseconds a step": "not measured",
+    }.items():
+        assert found[text].verdict == verdict, text
+    on_top = found["step lstm, float32, H = 100: microseconds on top for a call from Python"].figure
+    assert (on_top.value, on_top.low, on_top.high) == pytest.approx((1.1, 0.9, 1.3))
+
+
+def test_a_row_says_which_cell_it_has(run):
+    name = table.problem(row(task="layer", cell="gru", isa="avx2"), "avx512")
+    assert name.split() == ["layer", "gru", "avx2", "float64", "1", "100"]
+    assert table.problem(row(), "avx512").split() == ["train", "float64", "1", "100"]
+
+
 def test_says_where_fastrnn_is_slower(run):
     jax, numba = table.slower(run)
     assert "jax" in jax
@@ -267,7 +362,20 @@ def command(*arguments):
 
 def test_quick_run(tmp_path):
     file = tmp_path / "figures.json"
-    done = command("--quick", "--hidden-size", "8", "--batch", "2x8", "--rounds", "2", "--goals", "--json", str(file))
+    done = command(
+        "--quick",
+        "--hidden-size",
+        "8",
+        "--batch",
+        "2x8",
+        "--layer",
+        "2x8",
+        "--rounds",
+        "2",
+        "--goals",
+        "--json",
+        str(file),
+    )
     assert done.returncode == 0, done.stderr
     for section in ("task  ", "Microseconds of every side", "Where fastrnn is slower", "Goals", "jax        absent"):
         assert f"\n{section}" in done.stdout
@@ -278,7 +386,8 @@ def test_quick_run(tmp_path):
     tasks = [(row["task"], row["dtype"]) for row in figures["rows"]]
     for task in ("train", "lossFun", "sample"):
         assert {(task, "float64"), (task, "float32")} <= set(tasks)
-    assert ("batch", "float32") in tasks
+    for task in ("batch", "layer", "stream", "step"):
+        assert (task, "float32") in tasks
     for row in figures["rows"]:
         assert row["seconds"]["low"] <= row["seconds"]["value"] <= row["seconds"]["high"]
         assert row["floor"]["seconds"]["value"] > 0
@@ -291,7 +400,9 @@ def test_quick_run(tmp_path):
     assert again.stdout[again.stdout.index("\ntask  ") :].split("\n")[0] == done.stdout[first_row:].split("\n")[0]
 
 
-@pytest.mark.parametrize("arguments", [["--rounds", "1"], ["--hidden-size", "0"], ["--json", "/no/such/folder/file"]])
+@pytest.mark.parametrize(
+    "arguments", [["--rounds", "1"], ["--hidden-size", "0"], ["--layer", "0x8"], ["--json", "/no/such/folder/file"]]
+)
 def test_wrong_arguments_are_refused(arguments):
     done = command(*arguments)
     assert done.returncode == 2

@@ -180,10 +180,54 @@ def test_elementwise(isa, dtype, side, function):
         check(lambda x: function(x, x), [x], side)
 
 
-def test_clip_and_adagrad(isa, dtype, side):
+def test_clip_scale_and_norm(isa, dtype, side):
     for n in SIZES:
         x = numbers(n, dtype=dtype)
         check(lambda x: _core.clip(x, 0.5), [x], side)
+        check(lambda x: _core.scale(x, 0.5), [x], side)
+        check(lambda x: [_core.norm(x)], [x], side)
+        check(lambda x: [_core.norm(x)], [x * (np.finfo(dtype).max / 9)], side)
+
+
+@pytest.mark.parametrize("function", [_core.sigmoid_binary_cross_entropy, _core.squared_error])
+def test_losses_of_targets(isa, dtype, side, function):
+    for n in SIZES:
+        x = numbers(n, dtype=dtype)
+        check(lambda x, targets: [function(x, targets, 0.5)], [x, np.abs(np.sin(x))], side)
+
+
+SGD = {"learning_rate": 0.1, "dampening": 0, "weight_decay": 0.1, "nesterov": False, "iteration": 2}
+RMSPROP = {"learning_rate": 0.1, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1}
+ADAM = {"learning_rate": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "iteration": 2}
+UPDATES = [
+    (_core.update_sgd, (), SGD | {"momentum": 0}),
+    (_core.update_sgd, ("momentum_buffer",), SGD | {"momentum": 0.9}),
+    (_core.update_adagrad, ("sum",), {"learning_rate": 0.1, "eps": 1e-8, "weight_decay": 0, "eps_inside_sqrt": False}),
+    (_core.update_rmsprop, ("square_avg",), RMSPROP | {"momentum": 0, "centered": False}),
+    (
+        _core.update_rmsprop,
+        ("square_avg", "momentum_buffer", "grad_avg"),
+        RMSPROP | {"momentum": 0.9, "centered": True},
+    ),
+    (_core.update_adam, ("exp_avg", "exp_avg_sq"), ADAM | {"decoupled": False}),
+    (_core.update_adam, ("exp_avg", "exp_avg_sq"), ADAM | {"decoupled": True}),
+]
+
+
+@pytest.mark.parametrize(("function", "slots", "settings"), UPDATES)
+def test_optimizers(isa, dtype, side, function, slots, settings):
+    def update(parameter, gradient, *arrays):
+        by_name = {name: [array] for name, array in zip(slots, arrays, strict=True)}
+        function([parameter], [gradient], by_name, **settings)
+
+    for n in SIZES:
+        x = numbers(n, dtype=dtype)
+        check(update, [x, -x, *(np.abs(x) for _ in slots)], side)
+
+
+def test_adagrad(isa, dtype, side):
+    for n in SIZES:
+        x = numbers(n, dtype=dtype)
         check(lambda p, g, m: _core.adagrad(p, g, m, 0.1), [x, -x, np.abs(x)], side)
 
 

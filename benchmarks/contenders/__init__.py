@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from benchmarks.contenders.job import Job
 from benchmarks.problem import Problem
 
-ALL = ("train", "lossFun", "sample", "batch")
+LAYERS = ("layer", "stream", "step", "char-gru")
+ALL = ("train", "lossFun", "sample", "batch", *LAYERS)
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,22 @@ PEERS = (
     Contender(
         "pytorch",
         "pytorch",
-        "PyTorch: nn.RNN on one-hot vectors, nn.Linear, cross_entropy, autograd",
-        tasks=("train", "batch"),
+        "PyTorch: nn.RNN, GRU or LSTM on one-hot vectors, nn.Linear, cross_entropy, autograd, torch.optim",
+        tasks=("train", "batch", *LAYERS),
+        needs=("torch",),
+    ),
+    Contender(
+        "loop",
+        "pytorch_loop",
+        "PyTorch: each layer called for every single character",
+        tasks=("char-gru",),
         needs=("torch",),
     ),
     Contender(
         "jax",
         "jax_scan",
-        "JAX: 20 iterations in one jit by lax.scan, time steps unrolled, backward pass by hand",
-        tasks=("train", "batch"),
+        "JAX: 20 iterations in one jit by lax.scan, the gradient of Whh one product per sequence",
+        tasks=("train", "batch", "layer"),
         needs=("jax",),
     ),
     Contender(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from benchmarks.contenders import jax_layers
 from benchmarks.contenders.job import Calls, Job
 from benchmarks.problem import ITERATIONS, Array, Problem, batch, text, weights
 
@@ -105,4 +106,4 @@ def batched_loss(problem: Problem) -> Job:
     return Calls(call)
 
 
-TASKS: dict[str, Callable[[Problem], Job]] = {"train": Training, "batch": batched_loss}
+TASKS: dict[str, Callable[[Problem], Job]] = {"train": Training, "batch": batched_loss} | jax_layers.TASKS

@@ -1,6 +1,7 @@
 """fastrnn itself."""
 
-from benchmarks.contenders import library
+import fastrnn
+from benchmarks.contenders import layers, library
 from benchmarks.contenders.job import Calls, Job
 from benchmarks.problem import ITERATIONS, Problem, batch, weights
 from fastrnn import min_char_rnn
@@ -12,4 +13,4 @@ def batched_loss(problem: Problem) -> Job:
     return Calls(lambda: lossFun(inputs, targets, hprev))
 
 
-TASKS = library.tasks(min_char_rnn, unit=ITERATIONS) | {"batch": batched_loss}
+TASKS = library.tasks(min_char_rnn, unit=ITERATIONS) | {"batch": batched_loss} | layers.tasks(fastrnn)

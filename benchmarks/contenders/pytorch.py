@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.contenders import pytorch_layers
 from benchmarks.contenders.job import Calls, Job
 from benchmarks.problem import Array, Problem, batch, text, weights
-
-torch.set_num_threads(1)
-torch.set_num_interop_threads(1)
 
 
 class Network:
@@ -91,4 +89,4 @@ def batched_loss(problem: Problem) -> Job:
     return Calls(call)
 
 
-TASKS: dict[str, Callable[[Problem], Job]] = {"train": Training, "batch": batched_loss}
+TASKS: dict[str, Callable[[Problem], Job]] = {"train": Training, "batch": batched_loss} | pytorch_layers.TASKS

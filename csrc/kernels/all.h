@@ -2,12 +2,14 @@
  * instruction set, in reading order from the bottom up. */
 #include "vmath.h"
 #include "elementwise.h"
+#include "sums.h"
 #include "matrix.h"
 #include "product.h"
 #include "pack.h"
-#include "adagrad.h"
+#include "optimizers.h"
 #include "gradients.h"
 #include "softmax.h"
+#include "losses.h"
 #include "one_hot.h"
 #include "matvec.h"
 #include "rows.h"
@@ -41,8 +43,15 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .stack_backward = stack_backward,
     .stack_step = stack_step,
     .softmax_cross_entropy = softmax_cross_entropy,
+    .sigmoid_binary_cross_entropy = sigmoid_binary_cross_entropy,
+    .squared_error = squared_error,
     .clip = clip,
+    .scale = scale,
+    .norm = norm,
+    .sgd = sgd,
     .adagrad = adagrad,
+    .rmsprop = rmsprop,
+    .adam = adam,
     .exp = exp_all,
     .tanh = tanh_all,
     .sigmoid = sigmoid_all,

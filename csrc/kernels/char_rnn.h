@@ -69,7 +69,7 @@ static void input_backward(const fastrnn_shape *shape, const workspace_layout *w
     one_hot_backward(shape->T * shape->B, V, inputs, w->dhs, h, H, w->dWxh_rows, h, w->occurs);
     for (size_t x = 0; x < V; x++) {
         if (use->way == GRADIENT_APPLIED && w->occurs[x]) {
-            adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
+            clipped_adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
                     w->parameters.Wxh_rows + x * h);
         } else if (use->way == GRADIENT_CLIPPED && !w->occurs[x]) {
             memset(w->dWxh_rows + x * h, 0, h * sizeof(real));

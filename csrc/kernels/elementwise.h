@@ -1,6 +1,21 @@
 /* Loops over n contiguous numbers: whole registers, then the tail through the same code, so that a value never
  * depends on its position. */
 
+/* The first n numbers of x, 1 <= n <= VEC_LANES; a constant n leaves nothing of the choice. */
+INLINE vec load_up_to(const real *x, size_t n)
+{
+    return n == VEC_LANES ? vec_load(x) : vec_load_tail(x, n, 0);
+}
+
+INLINE void store_up_to(real *x, size_t n, vec v)
+{
+    if (n == VEC_LANES) {
+        vec_store(x, v);
+    } else {
+        vec_store_tail(x, n, v);
+    }
+}
+
 INLINE void map(size_t n, const real *x, real *y, vec (*f)(vec))
 {
     size_t i = 0;
@@ -47,5 +62,14 @@ static void clip(size_t n, real limit, real *x)
     }
     if (i < n) {
         vec_store_tail(x + i, n - i, vec_clamp(vec_load_tail(x + i, n - i, 0), -limit, limit));
+    }
+}
+
+static void scale(size_t n, real factor, real *x)
+{
+    const vec f = vec_set1(factor);
+    for (size_t i = 0; i < n; i += VEC_LANES) {
+        const size_t some = n - i < VEC_LANES ? n - i : VEC_LANES;
+        store_up_to(x + i, some, vec_mul(f, load_up_to(x + i, some)));
     }
 }

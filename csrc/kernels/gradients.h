@@ -10,19 +10,28 @@ typedef struct {
     real learning_rate; /* of Adagrad */
 } gradient_use;
 
+/* A long sum, over K steps and sequences, reads much for each block of rows, and a short one little. */
+#define LONG_SUM 256
+
+/* Terms of a long sum at once, three times what product takes at once: as many rows of A are copied side by side, because
+ * where they lie each is on a page of its own. */
+#define TERMS_AT_ONCE 240
+
 /* How many rows of a weight's gradient, `row` numbers each, are computed before they are used, whole LINE_REALS of them.
- * After a short sum, over K steps and sequences, they take 16 KB at most and are still in L1; a long sum reads so much
- * for each block of rows that there should be few, and they take 256 KB of L2. */
+ * Those of a short sum take 16 KB at most and are still in L1, those of a long one 512 KB, so that few passes over B
+ * make them all. */
 static size_t rows_at_once(size_t row, size_t K)
 {
-    const size_t bytes = K < 256 ? 16384 : 262144, lines = bytes / (LINE_REALS * row * sizeof(real));
+    const size_t bytes = K < LONG_SUM ? 16384 : 524288, lines = bytes / (LINE_REALS * row * sizeof(real));
     return (lines > 1 ? lines : 1) * LINE_REALS;
 }
 
-/* Numbers of scratch memory that weight_gradient needs for a gradient of N columns, summed over K rows. */
-static size_t some_rows_size(size_t N, size_t K)
+/* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, summed over K terms: the
+ * rows, and the copy of A. */
+static size_t some_rows_size(size_t M, size_t N, size_t K)
 {
-    return rows_at_once(padded_row(N), K) * padded_row(N);
+    const size_t row = padded_row(N), most = rows_at_once(row, K), all = whole_lines(M), rows = most < all ? most : all;
+    return rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows));
 }
 
 /* A weight matrix (M, N) that its gradient reaches: the caller's dense gradient, or, to update, the packed parameter,
@@ -52,8 +61,8 @@ static void update_rows(const gradient_use *use, const weight_target *weight, si
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
         const size_t at = weight->M * c.first + i0 * c.width;
-        adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
-                weight->parameter + at);
+        clipped_adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
+                        weight->parameter + at);
     }
     transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
@@ -69,7 +78,22 @@ static void return_rows(const gradient_use *use, const weight_target *weight, si
     }
 }
 
-/* The gradient A B of a weight matrix, some rows at a time, in some_rows. */
+/* Packed C (M, N) = A B, a long sum. `copy` has room for TERMS_AT_ONCE rows of M numbers. */
+static void long_product(size_t M, left_factor A, right_factor B, real *C, real *copy)
+{
+    const size_t row = padded_row(M);
+    for (size_t k = 0; k < B.K; k += TERMS_AT_ONCE) {
+        right_factor terms = B;
+        terms.K = B.K - k < TERMS_AT_ONCE ? B.K - k : TERMS_AT_ONCE;
+        terms.data += k * B.row;
+        for (size_t j = 0; j < terms.K; j++) {
+            memcpy(copy + j * row, A.data + (k + j) * A.k_step, M * sizeof(real));
+        }
+        product(M, (left_factor){copy, 1, row}, terms, C, 0, k > 0);
+    }
+}
+
+/* The gradient A B of a weight matrix, some rows at a time, in some_rows. A is a transposed matrix, i_step 1. */
 static void weight_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
                             real *some_rows)
 {
@@ -77,7 +101,11 @@ static void weight_gradient(const gradient_use *use, left_factor A, right_factor
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
-        product(n, rows, B, some_rows, 0, false);
+        if (B.K < LONG_SUM) {
+            product(n, rows, B, some_rows, 0, false);
+        } else {
+            long_product(n, rows, B, some_rows, some_rows + n * padded_row(weight->N));
+        }
         if (use->way == GRADIENT_APPLIED) {
             update_rows(use, weight, i0, n, some_rows);
         } else {
@@ -92,7 +120,7 @@ static void bias_gradient(const gradient_use *use, size_t n, const real *rows, s
 {
     sum_rows(n, bias->N, rows, row, sums);
     if (use->way == GRADIENT_APPLIED) {
-        adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
+        clipped_adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
     } else {
         hand_over(use, 1, bias->N, sums, row, bias->gradient, bias->N);
     }

@@ -14,11 +14,11 @@ typedef struct {
     fastrnn_status (*char_rnn_sample)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
                                       FASTRNN_REAL *h, int64_t first, size_t n, FASTRNN_REAL temperature,
                                       const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
-    size_t (*linear_memory)(size_t N, size_t inputs, size_t outputs);
+    fastrnn_linear_bytes (*linear_memory)(size_t N, size_t inputs, size_t outputs);
     void (*linear_forward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
-                           const FASTRNN_REAL *x, FASTRNN_REAL *y, void *workspace);
+                           const FASTRNN_REAL *x, FASTRNN_REAL *y, void *tape, void *workspace);
     void (*linear_backward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
-                            const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                            const void *tape, const FASTRNN_REAL *dy,
                             const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx, void *workspace);
     void (*embedding_forward)(size_t N, size_t E, const FASTRNN_REAL *W, const int64_t *indices, FASTRNN_REAL *y);
     void (*embedding_backward)(size_t N, size_t E, const int64_t *indices, const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
@@ -34,9 +34,16 @@ typedef struct {
                        const FASTRNN_TYPED(fastrnn_stack_input) *input,
                        const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
+    double (*sigmoid_binary_cross_entropy)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets,
+                                           FASTRNN_REAL *logits);
+    double (*squared_error)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets, FASTRNN_REAL *outputs);
     void (*clip)(size_t n, FASTRNN_REAL limit, FASTRNN_REAL *x);
-    void (*adagrad)(size_t n, FASTRNN_REAL learning_rate, FASTRNN_REAL limit, const FASTRNN_REAL *gradient,
-                    FASTRNN_REAL *memory, FASTRNN_REAL *parameter);
+    void (*scale)(size_t n, FASTRNN_REAL factor, FASTRNN_REAL *x);
+    double (*norm)(size_t n, const FASTRNN_REAL *x);
+    void (*sgd)(const fastrnn_sgd *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*adagrad)(const fastrnn_adagrad *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*rmsprop)(const fastrnn_rmsprop *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
+    void (*adam)(const fastrnn_adam *settings, size_t n, const FASTRNN_TYPED(fastrnn_update) *arrays);
     void (*exp)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);

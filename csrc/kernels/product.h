@@ -16,8 +16,8 @@
  * Packing. With M = 1 the whole of B is read for each product and the speed is that of the caches. So B is packed in
  * panels of at most PANEL_VECS registers of columns, each panel contiguous from k = 0 on: one stream, aligned, that
  * the prefetcher follows, with as many sums in flight as the latency of an addition asks for. With more rows, tiles of
- * four take the columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers, and
- * blocks of k that keep the part in L1. Panels, parts and blocks are of even size: 13 registers are 7 + 6, never
+ * TILE_ROWS take the columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers,
+ * and blocks of k that keep the part in L1. Panels, parts and blocks are of even size: 13 registers are 7 + 6, never
  * 12 + 1. */
 
 #define PANEL_VECS 12
@@ -72,7 +72,7 @@ typedef struct {
 
 /* sums += A(:, k) B(k, :) */
 INLINE void tile_step(const size_t rows, const size_t vecs, const left_factor *A, const real *B, size_t B_row, size_t k,
-                      vec sums[4][PANEL_VECS])
+                      vec sums[TILE_ROWS][PANEL_VECS])
 {
     vec b[PANEL_VECS];
     UNROLL for (size_t v = 0; v < vecs; v++) {
@@ -99,7 +99,7 @@ INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
     const left_factor A = call->A;
     const real *B = call->B;
     const size_t K = call->K, B_row = call->B_row, chains = chains_for(rows * vecs);
-    vec sums[4][4][PANEL_VECS]; /* chain, row, register */
+    vec sums[4][TILE_ROWS][PANEL_VECS]; /* chain, row, register */
     UNROLL for (size_t c = 0; c < chains; c++) {
         UNROLL for (size_t i = 0; i < rows; i++) {
             UNROLL for (size_t v = 0; v < vecs; v++) {
@@ -159,11 +159,6 @@ static void tile_2_rows(size_t vecs, const tile_call *call)
 #if TILE_VECS >= 3
         TILE_CASE(2, 3);
 #endif
-#if TILE_VECS >= 6
-        TILE_CASE(2, 4);
-        TILE_CASE(2, 5);
-        TILE_CASE(2, 6);
-#endif
     }
 }
 
@@ -175,19 +170,53 @@ static void tile_4_rows(size_t vecs, const tile_call *call)
 #if TILE_VECS >= 3
         TILE_CASE(4, 3);
 #endif
-#if TILE_VECS >= 6
-        TILE_CASE(4, 4);
-        TILE_CASE(4, 5);
-        TILE_CASE(4, 6);
+    }
+}
+
+#if TILE_ROWS >= 8
+static void tile_8_rows(size_t vecs, const tile_call *call)
+{
+    switch (vecs) {
+        TILE_CASE(8, 1);
+        TILE_CASE(8, 2);
+#if TILE_VECS >= 3
+        TILE_CASE(8, 3);
+#endif
+    }
+}
+#endif
+
+/* As many rows as the tallest tile that M rows fill. */
+INLINE size_t tile_height(size_t M)
+{
+    return TILE_ROWS >= 8 && M >= 8 ? 8 : M >= 4 ? 4 : M >= 2 ? 2 : 1;
+}
+
+static void tile_of(size_t rows, size_t vecs, const tile_call *call)
+{
+    switch (rows) {
+    case 1:
+        tile_1_row(vecs, call);
+        break;
+    case 2:
+        tile_2_rows(vecs, call);
+        break;
+    case 4:
+        tile_4_rows(vecs, call);
+        break;
+#if TILE_ROWS >= 8
+    case 8:
+        tile_8_rows(vecs, call);
+        break;
 #endif
     }
 }
 
 /* ---- the product ----------------------------------------------------------------------------------------------- */
 
-/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill 30 KB, so that they
- * stay in L1 from row to row of C. */
-#define K_AT_ONCE (30 * 1024 * 8 / (TILE_VECS * VEC_BITS))
+/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill half of a small L1, so
+ * that they stay there from row to row of C, and what comes of A and C has the rest. */
+#define K_AT_ONCE (16 * 1024 * 8 / (TILE_VECS * VEC_BITS))
 
 /* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns, then
  * in blocks of k, then row by row. */
@@ -204,16 +233,10 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             call.B = all.B + k * all.B_row + column;
             call.accumulate = all.accumulate || block > 0;
             for (size_t i = 0, rows; i < M; i += rows) {
-                rows = M - i >= 4 ? 4 : M - i >= 2 ? 2 : 1;
+                rows = tile_height(M - i);
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
-                if (rows == 4) {
-                    tile_4_rows(width, &call);
-                } else if (rows == 2) {
-                    tile_2_rows(width, &call);
-                } else {
-                    tile_1_row(width, &call);
-                }
+                tile_of(rows, width, &call);
             }
         }
     }

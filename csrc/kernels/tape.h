@@ -177,7 +177,7 @@ static size_t most_some_rows(const stack_call *call)
     const size_t widths[] = {H, I, call->stack->layers > 1 ? call->D * H : H};
     size_t most = 0;
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
-        const size_t size = some_rows_size(widths[i], call->N);
+        const size_t size = some_rows_size(H, widths[i], call->N);
         most = size > most ? size : most;
     }
     return most;

@@ -100,7 +100,7 @@ INLINE vec vec_tanh(vec x)
     reduced_exp e = reduce_exp(vec_add(magnitude, magnitude));
     vec scale = vec_power_of_2(e.n);
     vec E = vec_fma(scale, e.expm1_r, vec_sub(scale, vec_set1(1)));
-    return vec_copysign(vec_div(E, vec_add(E, vec_set1(2))), x);
+    return vec_copysign(vec_quotient(E, vec_add(E, vec_set1(2))), x);
 }
 
 /* sigmoid(x) = 1 / (1 + e^-x) = e^x / (1 + e^x), the one or the other so that e^-|x| never overflows and a very
@@ -109,5 +109,20 @@ INLINE vec vec_sigmoid(vec x)
 {
     vec e = vec_exp(vec_sub(vec_set1(0), vec_abs(x)));
     vec numerator = vec_select_less(x, vec_set1(0), e, vec_set1(1));
-    return vec_div(numerator, vec_add(vec_set1(1), e));
+    return vec_quotient(numerator, vec_add(vec_set1(1), e));
+}
+
+/* ln(1 + x) for 0 <= x <= 1, = 2 artanh(s) with s = x / (2 + x) <= 1/3, = 2 s (1 + s^2/3 + s^4/5 + ...), which keeps
+ * every digit of a small x. The first neglected term is below half an ulp:
+ *     float64, through s^32 / 33:  9^-17 / 35 = 1.7e-18 < 2^-54
+ *     float32, through s^14 / 15:  9^-8 / 17  = 1.4e-9  < 2^-25 */
+INLINE vec vec_log1p(vec x)
+{
+    const vec s = vec_div(x, vec_add(vec_set1(2), x)), s2 = vec_mul(s, s);
+    const int last = REAL_BITS == 64 ? 33 : 15;
+    vec q = vec_set1((real)1 / (real)last);
+    UNROLL for (int k = last - 2; k >= 1; k -= 2) {
+        q = vec_fma(q, s2, vec_set1((real)1 / (real)k));
+    }
+    return vec_mul(vec_add(s, s), q);
 }

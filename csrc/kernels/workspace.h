@@ -67,7 +67,7 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     w->dh = take(&next, B * h * size);
     w->ys = take(&next, T * B * v * size);
     w->dWxh_rows = take(&next, V * h * size);
-    w->some_rows = take(&next, some_rows_size(H, T * B) * size);
+    w->some_rows = take(&next, some_rows_size(H > V ? H : V, H, T * B) * size);
     w->dbias = take(&next, (h > v ? h : v) * size);
     w->memory = take_model(&next, H, V);
     w->inputs = take(&next, T * B * sizeof(int64_t));

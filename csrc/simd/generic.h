@@ -4,6 +4,7 @@
 typedef real vec __attribute__((vector_size(VEC_BITS / 8)));
 typedef real_bits vec_bits __attribute__((vector_size(VEC_BITS / 8)));
 
+#define TILE_ROWS 4
 #define TILE_VECS 2 /* 4 rows x 2 vectors of sums: 16 registers also hold the product before it is added */
 
 INLINE vec vec_set1(real x)
@@ -43,15 +44,18 @@ INLINE vec vec_add(vec a, vec b) { return a + b; }
 INLINE vec vec_sub(vec a, vec b) { return a - b; }
 INLINE vec vec_mul(vec a, vec b) { return a * b; }
 INLINE vec vec_div(vec a, vec b) { return a / b; }
+INLINE vec vec_quotient(vec a, vec b) { return a / b; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; } /* rounded twice: the baseline has no fused one */
 
-INLINE vec vec_rsqrt(vec a)
+INLINE vec vec_sqrt(vec a)
 {
     for (int i = 0; i < VEC_LANES; i++) {
         a[i] = REAL_BITS == 64 ? (real)sqrt((double)a[i]) : (real)sqrtf((float)a[i]);
     }
-    return 1 / a;
+    return a;
 }
+
+INLINE vec vec_rsqrt(vec a) { return 1 / vec_sqrt(a); }
 
 INLINE vec vec_blend(vec_bits mask, vec a, vec b)
 {

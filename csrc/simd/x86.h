@@ -27,8 +27,10 @@ typedef __m256 vec;
 #endif
 
 #if VEC_BITS == 512
-#define TILE_VECS 6 /* 4 rows x 6 vectors of sums, 6 of the matrix, 1 broadcast: 31 of 32 registers */
+#define TILE_ROWS 8
+#define TILE_VECS 3 /* 8 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 28 of 32 registers */
 #else
+#define TILE_ROWS 4
 #define TILE_VECS 3 /* 4 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 16 of 16 registers */
 #endif
 
@@ -67,6 +69,18 @@ INLINE vec vec_rsqrt_refine_more(vec x, vec y)
     return vec_fma(vec_mul(y, e), vec_fma(e, vec_set1((real)0.375), vec_set1((real)0.5)), y);
 }
 
+/* Better y for y = 1 / x, from the series of 1 / (1 - e), e = 1 - x y: twice the good bits, or three times. */
+INLINE vec vec_reciprocal_refine(vec x, vec y)
+{
+    return vec_fma(y, MM(fnmadd)(x, y, vec_set1(1)), y);
+}
+
+INLINE vec vec_reciprocal_refine_more(vec x, vec y)
+{
+    vec e = MM(fnmadd)(x, y, vec_set1(1));
+    return vec_fma(y, vec_fma(e, e, e), y);
+}
+
 #if VEC_BITS == 512
 
 #if REAL_BITS == 64
@@ -86,6 +100,12 @@ INLINE real vec_reduce_add(vec a) { return MM(reduce_add)(a); }
 INLINE real vec_reduce_max(vec a) { return MM(reduce_max)(a); }
 
 #if REAL_BITS == 64
+/* 14 bits, 28, 56. */
+INLINE vec vec_quotient(vec a, vec b)
+{
+    return vec_mul(a, vec_reciprocal_refine(b, vec_reciprocal_refine(b, _mm512_rcp14_pd(b))));
+}
+
 /* 14 bits, 28, 56. An infinite x would turn the refinement into NaN; its result is 0. */
 INLINE vec vec_rsqrt(vec x)
 {
@@ -109,6 +129,11 @@ INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 }
 #else
 /* 14 bits, 28: the second step is not needed. */
+INLINE vec vec_quotient(vec a, vec b)
+{
+    return vec_mul(a, vec_reciprocal_refine(b, _mm512_rcp14_ps(b)));
+}
+
 INLINE vec vec_rsqrt(vec x)
 {
     vec y = vec_rsqrt_refine(x, _mm512_rsqrt14_ps(x));
@@ -180,6 +205,8 @@ INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 }
 
 #if REAL_BITS == 64
+INLINE vec vec_quotient(vec a, vec b) { return vec_div(a, b); } /* there is no estimate to begin with */
+
 /* From the halved exponent, 1/sqrt(x) within 3.5 % (the constant makes that error least), 1e-4, 3e-12, and exact. An
  * infinite x would turn the refinement into NaN, and a negative one would not. */
 INLINE vec vec_rsqrt(vec x)
@@ -192,6 +219,11 @@ INLINE vec vec_rsqrt(vec x)
 }
 #else
 /* 12 bits, 36. */
+INLINE vec vec_quotient(vec a, vec b)
+{
+    return vec_mul(a, vec_reciprocal_refine_more(b, _mm256_rcp_ps(b)));
+}
+
 INLINE vec vec_rsqrt(vec x)
 {
     vec y = vec_rsqrt_refine_more(x, _mm256_rsqrt_ps(x));
@@ -230,4 +262,16 @@ INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 
 INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_first(n), v); }
 
+#endif
+
+#if VEC_BITS == 512 && REAL_BITS == 64
+/* x / sqrt(x): the instruction takes three times as long here, and elsewhere it does not. Of 0 this is 0 times a finite
+ * number; infinity and NaN are their own roots. */
+INLINE vec vec_sqrt(vec x)
+{
+    const vec y = vec_rsqrt(vec_max(vec_set1(DBL_MIN), x));
+    return vec_select_less(x, vec_set1(INFINITY), vec_mul(x, y), x);
+}
+#else
+INLINE vec vec_sqrt(vec x) { return MM(sqrt)(x); }
 #endif

@@ -2,4 +2,5 @@
 
 from fastrnn import reference, script
 
-script.main(reference)
+if __name__ == "__main__":
+    script.main(reference)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.arrays import Integers, check_indices, is_integer, real_array
 from fastrnn.layer import Array
 from fastrnn.recurrent import RecurrentLayer, parameter_suffix
 from fastrnn.reference.affine import Affine
-from fastrnn.arrays import Integers, check_indices, check_shape, integer_array, is_integer, real_array
 from fastrnn.tape import Tape, read
 
 State = tuple[Array, ...]  # (h,) or (h, c): of one cell each (B, H), of all layers each (L*D, B, H)

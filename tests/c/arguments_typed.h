@@ -143,13 +143,15 @@ static void TYPED(elementwise_arguments_case)(const void *nothing)
     check_values_refused(HERE, TYPED(clip_door), &clip, &clip.limit, COUNT(TYPED(not_positive)), TYPED(not_positive));
     CHECK_OK(TYPED(clip_door)(&clip));
 
-    TYPED(adagrad_call) adagrad = TYPED(valid_adagrad_call)(5);
-    const size_t arrays[] = {OFFSET(adagrad_call, gradient), OFFSET(adagrad_call, memory),
-                             OFFSET(adagrad_call, parameter)};
-    check_nulls(HERE, TYPED(adagrad_door), &adagrad, &adagrad, COUNT(arrays), arrays);
-    check_values_refused(HERE, TYPED(adagrad_door), &adagrad, &adagrad.learning_rate, COUNT(TYPED(not_finite)),
-                         TYPED(not_finite));
-    CHECK_OK(TYPED(adagrad_door)(&adagrad));
+    TYPED(scale_call) scale = {5, 1, TYPED(randoms)(5, 3)};
+    check_nulls(HERE, TYPED(scale_door), &scale, &scale, 1, &(size_t){OFFSET(scale_call, x)});
+    check_values_refused(HERE, TYPED(scale_door), &scale, &scale.factor, COUNT(TYPED(not_finite)), TYPED(not_finite));
+    CHECK_OK(TYPED(scale_door)(&scale));
+
+    TYPED(norm_call) norm = {5, TYPED(randoms)(5, 3), guarded(sizeof(double))};
+    const size_t x_and_norm[] = {OFFSET(norm_call, x), OFFSET(norm_call, norm)};
+    check_nulls(HERE, TYPED(norm_door), &norm, &norm, COUNT(x_and_norm), x_and_norm);
+    CHECK_OK(TYPED(norm_door)(&norm));
 
     const size_t x_and_y[] = {OFFSET(function_call, x), OFFSET(function_call, y)};
     for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
@@ -159,21 +161,136 @@ static void TYPED(elementwise_arguments_case)(const void *nothing)
     }
 }
 
+static void TYPED(targets_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    const size_t pointers[] = {OFFSET(targets_call, targets), OFFSET(targets_call, x), OFFSET(targets_call, loss)};
+    for (size_t i = 0; i < COUNT(TYPED(loss_functions)); i++) {
+        TYPED(targets_call) c = TYPED(valid_targets_call)(&TYPED(loss_functions)[i], 5);
+        check_nulls(HERE, TYPED(targets_door), &c, &c, COUNT(pointers), pointers);
+        check_values_refused(HERE, TYPED(targets_door), &c, &c.scale, COUNT(TYPED(not_finite)), TYPED(not_finite));
+        CHECK_OK(TYPED(targets_door)(&c));
+    }
+    const double bad_targets[] = {NAN, -1e-3, 1.001, INFINITY};
+    TYPED(targets_call) c = TYPED(valid_targets_call)(&TYPED(loss_functions)[0], 5);
+    for (size_t i = 0; i < COUNT(bad_targets) * c.n; i++) {
+        const REAL kept = c.targets[i % c.n];
+        c.targets[i % c.n] = (REAL)bad_targets[i / c.n];
+        SITUATION("target %g", bad_targets[i / c.n]);
+        check_refusal(HERE, FASTRNN_ERROR_VALUE, TYPED(targets_door), &c);
+        c.targets[i % c.n] = kept;
+    }
+}
+
+/* Every optimizer's pointers, NULL one after the other: those of arrays that it does not need are NULL anyway. */
+static void TYPED(optimizer_pointers_case)(const void *parameter)
+{
+    const TYPED(optimizer) *optimizer = parameter;
+    TYPED(optimizer_call) c = TYPED(valid_optimizer_call)(optimizer, 5);
+    const size_t pointers[] = {OFFSET(optimizer_call, settings), OFFSET(optimizer_call, arrays)};
+    check_nulls(HERE, TYPED(optimizer_door), &c, &c, COUNT(pointers), pointers);
+    const size_t needed[] = {OFFSET(fastrnn_update, parameter), OFFSET(fastrnn_update, gradient)};
+    check_nulls(HERE, TYPED(optimizer_door), &c, c.arrays, COUNT(needed), needed);
+    if (optimizer->momentum) {
+        check_nulls(HERE, TYPED(optimizer_door), &c, c.arrays, 1, &(size_t){OFFSET(fastrnn_update, momentum)});
+    }
+    if (optimizer->mean) {
+        check_nulls(HERE, TYPED(optimizer_door), &c, c.arrays, 1, &(size_t){OFFSET(fastrnn_update, mean)});
+    }
+    if (optimizer->squares) {
+        check_nulls(HERE, TYPED(optimizer_door), &c, c.arrays, 1, &(size_t){OFFSET(fastrnn_update, squares)});
+    }
+    CHECK_OK(TYPED(optimizer_door)(&c));
+    c.n = 0;
+    SITUATION("n = 0");
+    *c.arrays = (TYPED(fastrnn_update)){.parameter = NULL};
+    CHECK_OK(TYPED(optimizer_door)(&c));
+}
+
+/* Numbers that must be >= 0, and fractions, in [0, 1). */
+static const double TYPED(negative)[] = {-1, -1e-3, NAN, INFINITY, (double)LIMIT(MAX) * 2};
+static const double TYPED(no_fraction)[] = {-0.1, 1, 1.5, NAN, INFINITY};
+
+static void TYPED(check_rates_refused)(place at, const TYPED(optimizer_call) *c, double *learning_rate, double *decay)
+{
+    check_values_refused(at, TYPED(optimizer_door), c, learning_rate, COUNT(TYPED(not_finite)), TYPED(not_finite));
+    check_values_refused(at, TYPED(optimizer_door), c, decay, COUNT(TYPED(negative)), TYPED(negative));
+}
+
+static void TYPED(check_iteration_refused)(place at, const TYPED(optimizer_call) *c, uint64_t *iteration)
+{
+    const uint64_t kept = *iteration;
+    *iteration = 0;
+    situation_at(at, "iteration 0");
+    check_refusal(at, FASTRNN_ERROR_VALUE, TYPED(optimizer_door), c);
+    *iteration = kept;
+}
+
+static void TYPED(optimizer_settings_case)(const void *parameter)
+{
+    const TYPED(optimizer) *optimizer = parameter;
+    const TYPED(optimizer_call) c = TYPED(valid_optimizer_call)(optimizer, 5);
+    door *open = TYPED(optimizer_door);
+    if (optimizer->naive == naive_sgd) {
+        fastrnn_sgd *s = &c.settings->sgd;
+        TYPED(check_rates_refused)(HERE, &c, &s->learning_rate, &s->weight_decay);
+        if (optimizer->momentum) {
+            check_values_refused(HERE, open, &c, &s->momentum, COUNT(TYPED(negative)), TYPED(negative));
+        }
+        check_values_refused(HERE, open, &c, &s->dampening, COUNT(TYPED(not_finite)), TYPED(not_finite));
+        TYPED(check_iteration_refused)(HERE, &c, &s->iteration);
+        s->nesterov = 1;
+        s->dampening = 0.5;
+        SITUATION("Nesterov's momentum with dampening");
+        check_refusal(HERE, FASTRNN_ERROR_VALUE, open, &c);
+        s->dampening = 0;
+        s->momentum = 0;
+        SITUATION("Nesterov's momentum without momentum");
+        check_refusal(HERE, FASTRNN_ERROR_VALUE, open, &c);
+    } else if (optimizer->naive == naive_adagrad) {
+        fastrnn_adagrad *s = &c.settings->adagrad;
+        TYPED(check_rates_refused)(HERE, &c, &s->learning_rate, &s->weight_decay);
+        check_values_refused(HERE, open, &c, &s->eps, COUNT(TYPED(negative)), TYPED(negative));
+        s->eps_inside_sqrt = 1;
+        check_values_refused(HERE, open, &c, &s->eps, 2, (double[]){0, (double)LIMIT(MIN) / 2});
+    } else if (optimizer->naive == naive_rmsprop) {
+        fastrnn_rmsprop *s = &c.settings->rmsprop;
+        TYPED(check_rates_refused)(HERE, &c, &s->learning_rate, &s->weight_decay);
+        check_values_refused(HERE, open, &c, &s->eps, COUNT(TYPED(negative)), TYPED(negative));
+        check_values_refused(HERE, open, &c, &s->alpha, COUNT(TYPED(no_fraction)), TYPED(no_fraction));
+        if (optimizer->momentum) {
+            check_values_refused(HERE, open, &c, &s->momentum, COUNT(TYPED(negative)), TYPED(negative));
+        }
+    } else {
+        fastrnn_adam *s = &c.settings->adam;
+        TYPED(check_rates_refused)(HERE, &c, &s->learning_rate, &s->weight_decay);
+        check_values_refused(HERE, open, &c, &s->eps, COUNT(TYPED(negative)), TYPED(negative));
+        check_values_refused(HERE, open, &c, &s->beta1, COUNT(TYPED(no_fraction)), TYPED(no_fraction));
+        check_values_refused(HERE, open, &c, &s->beta2, COUNT(TYPED(no_fraction)), TYPED(no_fraction));
+        TYPED(check_iteration_refused)(HERE, &c, &s->iteration);
+    }
+}
+
 /* No numbers at all are as good as any, and need no memory. */
 static void TYPED(nothing_to_do_case)(const void *nothing)
 {
     (void)nothing;
     SITUATION("n = 0");
     CHECK_OK(TYPED(fastrnn_clip)(0, 1, NULL));
-    CHECK_OK(TYPED(fastrnn_adagrad)(0, 0.1, NULL, NULL, NULL));
+    CHECK_OK(TYPED(fastrnn_scale)(0, 1, NULL));
+    double number = -1;
+    CHECK_OK(TYPED(fastrnn_norm)(0, NULL, &number));
+    CHECK(number == 0, "the norm of nothing is %g", number);
+    for (size_t i = 0; i < COUNT(TYPED(loss_functions)); i++) {
+        CHECK_OK(TYPED(loss_functions)[i].apply(0, 1, NULL, NULL, &number));
+        CHECK(number == 0, "the loss of nothing is %g", number);
+    }
     for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
         CHECK_OK(TYPED(functions)[i].apply(0, NULL, NULL));
         CHECK_OK(TYPED(functions)[i].apply(0, guarded(0), guarded(0)));
     }
     CHECK_OK(TYPED(fastrnn_clip)(0, 1, guarded(0)));
-    CHECK_OK(TYPED(fastrnn_adagrad)(0, 0.1, guarded(0), guarded(0), guarded(0)));
     check_status(HERE, FASTRNN_ERROR_VALUE, TYPED(fastrnn_clip)(0, 0, NULL));
-    check_status(HERE, FASTRNN_ERROR_VALUE, TYPED(fastrnn_adagrad)(0, NAN, NULL, NULL, NULL));
 }
 
 static void TYPED(test_arguments)(void)
@@ -181,10 +298,14 @@ static void TYPED(test_arguments)(void)
     test_case *cases[] = {TYPED(size_arguments_case),    TYPED(loss_arguments_case),
                           TYPED(train_arguments_case),   TYPED(sample_arguments_case),
                           TYPED(softmax_arguments_case), TYPED(elementwise_arguments_case),
-                          TYPED(nothing_to_do_case)};
+                          TYPED(targets_arguments_case), TYPED(nothing_to_do_case)};
     for (size_t i = 0; i < COUNT(cases); i++) {
         random_state = 12;
         run_case_guarded(cases[i], NULL);
+    }
+    for (size_t i = 0; i < COUNT(TYPED(optimizers)); i++) {
+        run_case_guarded(TYPED(optimizer_pointers_case), &TYPED(optimizers)[i]);
+        run_case_guarded(TYPED(optimizer_settings_case), &TYPED(optimizers)[i]);
     }
 }
 
@@ -205,8 +326,14 @@ static void TYPED(no_isa_case)(const void *nothing)
     check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(softmax_door), &softmax);
     TYPED(clip_call) clip = {5, 1, TYPED(randoms)(5, 3)};
     check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(clip_door), &clip);
-    TYPED(adagrad_call) adagrad = TYPED(valid_adagrad_call)(5);
-    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(adagrad_door), &adagrad);
+    TYPED(scale_call) scale = {5, 1, TYPED(randoms)(5, 3)};
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(scale_door), &scale);
+    TYPED(norm_call) norm = {5, TYPED(randoms)(5, 3), guarded(sizeof(double))};
+    check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(norm_door), &norm);
+    for (size_t i = 0; i < COUNT(TYPED(loss_functions)); i++) {
+        TYPED(targets_call) c = TYPED(valid_targets_call)(&TYPED(loss_functions)[i], 5);
+        check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(targets_door), &c);
+    }
     for (size_t i = 0; i < COUNT(TYPED(functions)); i++) {
         TYPED(function_call) function = {&TYPED(functions)[i], 5, TYPED(randoms)(5, 1), TYPED(blanks)(5)};
         check_refusal(HERE, FASTRNN_ERROR_ISA, TYPED(function_door), &function);

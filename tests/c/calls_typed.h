@@ -247,7 +247,7 @@ static fastrnn_status TYPED(softmax_door)(const void *call)
     return TYPED(fastrnn_softmax_cross_entropy)(c->N, c->V, c->targets, c->logits, c->loss);
 }
 
-/* ---- clip, adagrad, exp, tanh, sigmoid ------------------------------------------------------------------------- */
+/* ---- clip, scale, norm, exp, tanh, sigmoid ----------------------------------------------------------------------- */
 
 typedef struct {
     size_t n;
@@ -263,19 +263,26 @@ static fastrnn_status TYPED(clip_door)(const void *call)
 
 typedef struct {
     size_t n;
-    double learning_rate;
-    REAL *gradient, *memory, *parameter;
-} TYPED(adagrad_call);
+    double factor;
+    REAL *x;
+} TYPED(scale_call);
 
-static TYPED(adagrad_call) TYPED(valid_adagrad_call)(size_t n)
+static fastrnn_status TYPED(scale_door)(const void *call)
 {
-    return (TYPED(adagrad_call)){n, 0.1, TYPED(randoms)(n, 1), TYPED(squares)(n), TYPED(randoms)(n, 1)};
+    const TYPED(scale_call) *c = call;
+    return TYPED(fastrnn_scale)(c->n, c->factor, c->x);
 }
 
-static fastrnn_status TYPED(adagrad_door)(const void *call)
+typedef struct {
+    size_t n;
+    REAL *x;
+    double *norm;
+} TYPED(norm_call);
+
+static fastrnn_status TYPED(norm_door)(const void *call)
 {
-    const TYPED(adagrad_call) *c = call;
-    return TYPED(fastrnn_adagrad)(c->n, c->learning_rate, c->gradient, c->memory, c->parameter);
+    const TYPED(norm_call) *c = call;
+    return TYPED(fastrnn_norm)(c->n, c->x, c->norm);
 }
 
 typedef struct {
@@ -306,4 +313,168 @@ static fastrnn_status TYPED(function_door)(const void *call)
 {
     const TYPED(function_call) *c = call;
     return c->function->apply(c->n, c->x, c->y);
+}
+
+/* ---- losses over numbers and their targets --------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    fastrnn_status (*apply)(size_t n, double scale, const REAL *targets, REAL *x, double *loss);
+    WIDE (*loss)(WIDE x, WIDE target);
+    WIDE (*gradient)(WIDE x, WIDE target);
+} TYPED(loss_function);
+
+/* ln(1 + e^x) - t x */
+static WIDE TYPED(exact_cross_entropy)(WIDE x, WIDE t)
+{
+    return (x > 0 ? x : 0) - t * x + WIDE_MATH(log1p)(WIDE_MATH(exp)(-WIDE_MATH(fabs)(x)));
+}
+
+static WIDE TYPED(exact_cross_entropy_gradient)(WIDE x, WIDE t)
+{
+    return TYPED(exact_sigmoid)(x) - t;
+}
+
+static WIDE TYPED(exact_squared_error)(WIDE x, WIDE t)
+{
+    return (x - t) * (x - t);
+}
+
+static WIDE TYPED(exact_squared_error_gradient)(WIDE x, WIDE t)
+{
+    return 2 * (x - t);
+}
+
+static const TYPED(loss_function) TYPED(loss_functions)[] = {
+    {"sigmoid_binary_cross_entropy", TYPED(fastrnn_sigmoid_binary_cross_entropy), TYPED(exact_cross_entropy),
+     TYPED(exact_cross_entropy_gradient)},
+    {"squared_error", TYPED(fastrnn_squared_error), TYPED(exact_squared_error), TYPED(exact_squared_error_gradient)},
+};
+
+typedef struct {
+    const TYPED(loss_function) *function;
+    size_t n;
+    double scale;
+    REAL *targets, *x;
+    double *loss;
+} TYPED(targets_call);
+
+static TYPED(targets_call) TYPED(valid_targets_call)(const TYPED(loss_function) *function, size_t n)
+{
+    return (TYPED(targets_call)){
+        function, n, 1, TYPED(squares)(n), TYPED(randoms)(n, 5), guarded(sizeof(double)),
+    };
+}
+
+static fastrnn_status TYPED(targets_door)(const void *call)
+{
+    const TYPED(targets_call) *c = call;
+    return c->function->apply(c->n, c->scale, c->targets, c->x, c->loss);
+}
+
+/* ---- optimizers ------------------------------------------------------------------------------------------------ */
+
+/* A union is where each of its members is; s->sgd would not do where s is NULL on purpose. */
+static fastrnn_status TYPED(apply_sgd)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    return TYPED(fastrnn_sgd)((const fastrnn_sgd *)s, n, arrays);
+}
+
+static fastrnn_status TYPED(apply_adagrad)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    return TYPED(fastrnn_adagrad)((const fastrnn_adagrad *)s, n, arrays);
+}
+
+static fastrnn_status TYPED(apply_rmsprop)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    return TYPED(fastrnn_rmsprop)((const fastrnn_rmsprop *)s, n, arrays);
+}
+
+static fastrnn_status TYPED(apply_adam)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    return TYPED(fastrnn_adam)((const fastrnn_adam *)s, n, arrays);
+}
+
+typedef struct {
+    const char *name;
+    fastrnn_status (*apply)(const optimizer_settings *settings, size_t n, const TYPED(fastrnn_update) *arrays);
+    void (*naive)(const optimizer_settings *settings, naive_numbers *x);
+    bool momentum, mean, squares; /* which arrays it needs */
+    optimizer_settings settings;
+} TYPED(optimizer);
+
+#define SGD(...) "sgd", TYPED(apply_sgd), naive_sgd, __VA_ARGS__
+#define ADAGRAD "adagrad", TYPED(apply_adagrad), naive_adagrad, false, false, true
+#define RMSPROP(...) "rmsprop", TYPED(apply_rmsprop), naive_rmsprop, __VA_ARGS__
+#define ADAM "adam", TYPED(apply_adam), naive_adam, false, true, true
+
+static const TYPED(optimizer) TYPED(optimizers)[] = {
+    {SGD(false, false, false), {.sgd = {.learning_rate = 0.1, .iteration = 1}}},
+    {SGD(false, false, false), {.sgd = {.learning_rate = 0.1, .weight_decay = 0.3, .iteration = 1}}},
+    {SGD(true, false, false), {.sgd = {.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.5, .iteration = 2}}},
+    {SGD(true, false, false),
+     {.sgd = {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.3, .nesterov = 1, .iteration = 5}}},
+    {ADAGRAD, {.adagrad = {.learning_rate = 0.1, .eps = 1e-10}}},
+    {ADAGRAD, {.adagrad = {.learning_rate = -0.1, .eps = 1e-8, .eps_inside_sqrt = 1}}},
+    {ADAGRAD, {.adagrad = {.learning_rate = 0.1, .eps = 1e-3, .eps_inside_sqrt = 1, .weight_decay = 0.3}}},
+    {RMSPROP(false, false, true), {.rmsprop = {.learning_rate = 0.1, .alpha = 0.99, .eps = 1e-8}}},
+    {RMSPROP(true, true, true),
+     {.rmsprop = {0.1, .alpha = 0.9, .eps = 1e-3, .momentum = 0.9, .weight_decay = 0.3, .centered = 1}}},
+    {ADAM, {.adam = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .iteration = 3}}},
+    {ADAM, {.adam = {0.1, .beta1 = 0.3, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.3, .iteration = 1000}}},
+    {ADAM, {.adam = {0.1, 0.9, 0.999, .eps = 1e-8, .weight_decay = 0.3, .decoupled = 1, .iteration = 3}}},
+};
+
+#undef SGD
+#undef ADAGRAD
+#undef RMSPROP
+#undef ADAM
+
+typedef struct {
+    const TYPED(optimizer) *optimizer;
+    optimizer_settings *settings;
+    size_t n;
+    TYPED(fastrnn_update) *arrays;
+} TYPED(optimizer_call);
+
+/* The arrays that this optimizer does not need are NULL. */
+static TYPED(optimizer_call) TYPED(blank_optimizer_call)(const TYPED(optimizer) *optimizer, size_t n)
+{
+    const TYPED(fastrnn_update) arrays = {
+        .parameter = TYPED(blanks)(n),
+        .gradient = TYPED(blanks)(n),
+        .momentum = optimizer->momentum ? TYPED(blanks)(n) : NULL,
+        .mean = optimizer->mean ? TYPED(blanks)(n) : NULL,
+        .squares = optimizer->squares ? TYPED(blanks)(n) : NULL,
+    };
+    return (TYPED(optimizer_call)){optimizer, guarded_copy(&optimizer->settings, sizeof(optimizer_settings)), n,
+                                   guarded_copy(&arrays, sizeof arrays)};
+}
+
+static void TYPED(put)(REAL *array, size_t i, double x)
+{
+    if (array != NULL) {
+        array[i] = (REAL)x;
+    }
+}
+
+/* A mean is at most the root of the mean square; here it is so much smaller that their difference keeps its digits. */
+static TYPED(optimizer_call) TYPED(valid_optimizer_call)(const TYPED(optimizer) *optimizer, size_t n)
+{
+    const TYPED(optimizer_call) c = TYPED(blank_optimizer_call)(optimizer, n);
+    for (size_t i = 0; i < n; i++) {
+        const double root = i % 3 == 0 ? 0 : ldexp(random_unit(), -(int)random_below(15));
+        c.arrays->parameter[i] = (REAL)random_within(1);
+        TYPED(put)((REAL *)c.arrays->gradient, i, ldexp(random_within(1), -(int)random_below(25)));
+        TYPED(put)(c.arrays->momentum, i, random_within(1));
+        TYPED(put)(c.arrays->mean, i, root * random_within(0.7));
+        TYPED(put)(c.arrays->squares, i, root * root);
+    }
+    return c;
+}
+
+static fastrnn_status TYPED(optimizer_door)(const void *call)
+{
+    const TYPED(optimizer_call) *c = call;
+    return c->optimizer->apply(c->settings, c->n, c->arrays);
 }

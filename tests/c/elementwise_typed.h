@@ -1,4 +1,4 @@
-/* exp, tanh, sigmoid, clip, adagrad, softmax: accuracy, special values, every length, every position. */
+/* exp, tanh, sigmoid, clip, scale, norm, the losses: accuracy, special values, every length, every position. */
 
 /* Lengths up to three of the widest registers: whole registers and every tail. */
 #define LONGEST 48
@@ -207,79 +207,147 @@ static void TYPED(clip_case)(const void *parameter)
     }
 }
 
-/* ---- adagrad --------------------------------------------------------------------------------------------------- */
+/* ---- scale, norm ----------------------------------------------------------------------------------------------- */
 
-/* Gradients of many sizes, on both sides of the square root of epsilon. And what NumPy has an answer to as well: 0 with
- * an empty memory, infinity, NaN, a memory that is no sum of squares. */
-static TYPED(adagrad_call) TYPED(some_updates)(void)
+static void TYPED(scale_case)(const void *parameter)
 {
-    const double specials[][3] = {
-        /* gradient, memory, parameter */
-        {0, 0, 1},   {0, 1, 1},        {LIMIT(MAX) / 2, 1, 1}, {INFINITY, 1, 1}, {NAN, 1, 1},
-        {1, NAN, 1}, {1, INFINITY, 1}, {1, -4, 1},             {1, 1, NAN},      {1, 1, INFINITY},
-    };
-    TYPED(adagrad_call) c = TYPED(valid_adagrad_call)(LONGEST);
-    for (size_t i = 0; i < LONGEST; i++) {
-        c.gradient[i] = (REAL)ldexp((double)c.gradient[i], -(int)random_below(25));
-        c.memory[i] = i % 3 == 0 ? 0 : (REAL)ldexp((double)c.memory[i], -(int)random_below(30));
-    }
-    for (size_t i = 0; i < COUNT(specials); i++) {
-        c.gradient[4 * i] = (REAL)specials[i][0];
-        c.memory[4 * i] = (REAL)specials[i][1];
-        c.parameter[4 * i] = (REAL)specials[i][2];
-    }
-    return c;
-}
-
-/* The same to within so many EPSILON of `size`; the same infinity; NaN both. */
-static bool TYPED(is_near)(REAL actual, double expected, double size)
-{
-    if (!isfinite(expected)) {
-        return isnan(expected) ? isnan(actual) : (double)actual == expected;
-    }
-    return fabs((double)actual - expected) <= 4 * (double)LIMIT(EPSILON) * size;
-}
-
-static void TYPED(check_update)(place at, double rate, REAL gradient, REAL memory_before, REAL before,
-                                REAL memory_after, REAL after)
-{
-    const double g = (double)gradient, wide_sum = g * g + (double)memory_before;
-    const double sum = wide_sum > (double)LIMIT(MAX) ? INFINITY : wide_sum;
-    check_at(at, TYPED(is_near)(memory_after, sum, fabs(sum)), "memory %g with gradient %g became %.17g, not %.17g",
-             (double)memory_before, g, (double)memory_after, sum);
-    const double step = rate * g / sqrt(sum + 1e-8), expected = (double)before - step;
-    check_at(at, TYPED(is_near)(after, expected, fabs((double)before) + fabs(step)),
-             "parameter %g with memory %g and gradient %g became %.17g, not %.17g", (double)before,
-             (double)memory_before, g, (double)after, expected);
-}
-
-static void TYPED(adagrad_case)(const void *nothing)
-{
-    (void)nothing;
+    const double factor = *(const double *)parameter;
     random_state = 9;
-    const TYPED(adagrad_call) given = TYPED(some_updates)(), alone = TYPED(some_updates)();
-    memcpy(alone.memory, given.memory, LONGEST * sizeof(REAL));
-    memcpy(alone.parameter, given.parameter, LONGEST * sizeof(REAL));
+    REAL *values = TYPED(blanks)(LONGEST), *expected = TYPED(blanks)(LONGEST);
+    TYPED(fill_with_arguments)(values);
     for (size_t i = 0; i < LONGEST; i++) {
-        SITUATION("adagrad, number %zu", i);
-        CHECK_OK(TYPED(fastrnn_adagrad)(1, 0.1, given.gradient + i, alone.memory + i, alone.parameter + i));
-        TYPED(check_update)(HERE, 0.1, given.gradient[i], given.memory[i], given.parameter[i], alone.memory[i],
-                            alone.parameter[i]);
+        expected[i] = values[i] * (REAL)factor;
     }
     const size_t mark = memory.in_use;
     for (size_t n = 1; n <= LONGEST; n++) {
-        REAL *gradient = TYPED(blanks)(n), *sums = TYPED(blanks)(n), *parameter = TYPED(blanks)(n);
+        REAL *x = TYPED(blanks)(n);
         for (size_t shift = 0; shift < LONGEST; shift += run.quick ? 5 : 1) {
-            SITUATION("adagrad, n=%zu shift=%zu", n, shift);
-            TYPED(rotate)(n, gradient, given.gradient, shift);
-            TYPED(rotate)(n, sums, given.memory, shift);
-            TYPED(rotate)(n, parameter, given.parameter, shift);
-            CHECK_OK(TYPED(fastrnn_adagrad)(n, 0.1, gradient, sums, parameter));
-            TYPED(check_same_values)(HERE, n, gradient, given.gradient, shift);
-            TYPED(check_same_values)(HERE, n, sums, alone.memory, shift);
-            TYPED(check_same_values)(HERE, n, parameter, alone.parameter, shift);
+            SITUATION("scale by %g, n=%zu shift=%zu", factor, n, shift);
+            TYPED(rotate)(n, x, values, shift);
+            CHECK_OK(TYPED(fastrnn_scale)(n, factor, x));
+            TYPED(check_same_values)(HERE, n, x, expected, shift);
         }
         release_since(mark);
+    }
+}
+
+/* Numbers of one size, from the least to the largest, so that their squares overflow and vanish. */
+static void TYPED(norm_case)(const void *nothing)
+{
+    (void)nothing;
+    random_state = 10;
+    for (int exponent = LIMIT(MIN_EXP) - LIMIT(MANT_DIG); exponent <= LIMIT(MAX_EXP) - 4; exponent += 5) {
+        const size_t n = 1 + random_below(100), mark = memory.in_use;
+        REAL *x = TYPED(blanks)(n);
+        long double sum = 0; /* of squares of x / 2^exponent */
+        for (size_t i = 0; i < n; i++) {
+            x[i] = (REAL)ldexp(random_within(1), exponent);
+            const long double scaled = ldexpl((long double)x[i], -exponent);
+            sum += scaled * scaled;
+        }
+        const double expected = ldexp((double)sqrtl(sum), exponent);
+        TYPED(norm_call) c = {n, x, guarded(sizeof(double))};
+        SITUATION("norm of %zu numbers up to 2^%d", n, exponent);
+        CHECK_OK(TYPED(norm_door)(&c));
+        CHECK(fabs(*c.norm - expected) <= 4 * DBL_EPSILON * expected + DBL_TRUE_MIN, "%.17g, not %.17g", *c.norm,
+              expected);
+        release_since(mark);
+    }
+}
+
+/* An infinite number or NaN at each place of each length. */
+static void TYPED(special_norm_case)(const void *nothing)
+{
+    (void)nothing;
+    for (size_t n = 1; n <= LONGEST; n++) {
+        const size_t mark = memory.in_use;
+        REAL *x = TYPED(blanks)(n);
+        TYPED(norm_call) c = {n, x, guarded(sizeof(double))};
+        for (size_t i = 0; i < n; i++) {
+            x[i] = 1;
+        }
+        for (size_t i = 0; i < n; i++) {
+            SITUATION("norm, number %zu of %zu", i, n);
+            x[i] = (REAL)-INFINITY;
+            CHECK_OK(TYPED(norm_door)(&c));
+            CHECK(*c.norm == INFINITY, "%g of an infinite number", *c.norm);
+            x[i] = (REAL)NAN;
+            CHECK_OK(TYPED(norm_door)(&c));
+            CHECK(isnan(*c.norm), "%g of NaN", *c.norm);
+            x[i] = 1;
+        }
+        CHECK_OK(TYPED(norm_door)(&c));
+        CHECK(fabs(*c.norm - sqrt((double)n)) <= 4 * DBL_EPSILON * sqrt((double)n), "%.17g of %zu ones", *c.norm, n);
+        release_since(mark);
+    }
+}
+
+/* ---- losses over numbers and their targets --------------------------------------------------------------------- */
+
+/* Logits that are near 0, large, and so large that only one of the terms counts; targets 0 and 1 among others. */
+static void TYPED(targets_case)(const void *function)
+{
+    const TYPED(loss_function) *f = function;
+    random_state = 11;
+    for (size_t n = 1; n <= LONGEST; n++) {
+        const size_t mark = memory.in_use;
+        TYPED(targets_call) c = TYPED(valid_targets_call)(f, n);
+        c.scale = n % 2 ? 1 : 0.3;
+        for (size_t i = 0; i < n; i++) {
+            c.targets[i] = i % 3 == 2 ? c.targets[i] : (REAL)(i % 3);
+            c.x[i] = (REAL)ldexp((double)c.x[i], (int)random_below(9) - 3);
+        }
+        REAL *x = guarded_copy(c.x, n * sizeof(REAL));
+        SITUATION("%s, n=%zu", f->name, n);
+        CHECK_OK(TYPED(targets_door)(&c));
+        double loss = 0, size = 0;
+        for (size_t i = 0; i < n; i++) {
+            const WIDE wide_x = (WIDE)x[i], t = (WIDE)c.targets[i];
+            loss += (double)f->loss(wide_x, t);
+            size += (double)(WIDE_MATH(fabs)(wide_x * t) + f->loss(wide_x, t));
+            const double expected = (double)(REAL)c.scale * (double)f->gradient(wide_x, t);
+            CHECK(fabs((double)c.x[i] - expected) <= 4 * (double)LIMIT(EPSILON) * fmax(1, fabs(expected)),
+                  "gradient %zu is %.17g, not %.17g", i, (double)c.x[i], expected);
+        }
+        CHECK(fabs(*c.loss - loss) <= 8 * (double)LIMIT(EPSILON) * size, "loss is %.17g, not %.17g", *c.loss, loss);
+        release_since(mark);
+    }
+}
+
+/* What a confident and right prediction loses is small, and not lost in rounding; the largest logits do not overflow. */
+static void TYPED(confident_case)(const void *nothing)
+{
+    (void)nothing;
+    const double logits[] = {1, 10, 30, 60, 80, (double)LIMIT(MAX)};
+    for (size_t i = 0; i < 2 * COUNT(logits); i++) {
+        const size_t mark = memory.in_use;
+        const double x = i % 2 ? logits[i / 2] : -logits[i / 2], expected = log1p(exp(-fabs(x)));
+        TYPED(targets_call) c = TYPED(valid_targets_call)(&TYPED(loss_functions)[0], 1);
+        c.x[0] = (REAL)x;
+        c.targets[0] = (REAL)(i % 2);
+        SITUATION("cross-entropy of %g", x);
+        CHECK_OK(TYPED(targets_door)(&c));
+        CHECK(fabs(*c.loss - expected) <= 8 * (double)LIMIT(EPSILON) * expected, "loss is %.17g, not %.17g", *c.loss,
+              expected);
+        release_since(mark);
+    }
+}
+
+/* A number that is infinite or NaN, at each position. */
+static void TYPED(special_targets_case)(const void *function)
+{
+    const size_t n = 37;
+    TYPED(targets_call) c = TYPED(valid_targets_call)(function, n);
+    const double specials[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < COUNT(specials) * n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            c.x[j] = (REAL)random_within(3);
+            c.targets[j] = (REAL)0.5;
+        }
+        c.x[i % n] = (REAL)specials[i / n];
+        SITUATION("%s, number %zu is %g", c.function->name, i % n, specials[i / n]);
+        check_status(HERE, FASTRNN_ERROR_NOT_FINITE, TYPED(targets_door)(&c));
+        CHECK(!isfinite(*c.loss), "loss is %g", *c.loss);
     }
 }
 
@@ -380,7 +448,17 @@ static void TYPED(test_elementwise)(void)
     for (size_t i = 0; i < COUNT(limits); i++) {
         run_case_guarded(TYPED(clip_case), &limits[i]);
     }
-    run_case_guarded(TYPED(adagrad_case), NULL);
+    const double factors[] = {1, -0.37, 0, 1e30};
+    for (size_t i = 0; i < COUNT(factors); i++) {
+        run_case_guarded(TYPED(scale_case), &factors[i]);
+    }
+    run_case_guarded(TYPED(norm_case), NULL);
+    run_case_guarded(TYPED(special_norm_case), NULL);
+    for (size_t i = 0; i < COUNT(TYPED(loss_functions)); i++) {
+        run_case_guarded(TYPED(targets_case), &TYPED(loss_functions)[i]);
+        run_case_guarded(TYPED(special_targets_case), &TYPED(loss_functions)[i]);
+    }
+    run_case_guarded(TYPED(confident_case), NULL);
     for (size_t i = 0; i < 5 * 70; i += run.quick ? QUICK_STEP : 1) {
         run_case_guarded(TYPED(softmax_case), &(fastrnn_shape){.B = 1 + i % 5, .V = 1 + i / 5});
     }

@@ -258,4 +258,85 @@ static int64_t naive_draw(size_t V, const double *cdf, double u)
     return character;
 }
 
+/* ---- optimizers ------------------------------------------------------------------------------------------------ */
+
+typedef union {
+    fastrnn_sgd sgd;
+    fastrnn_adagrad adagrad;
+    fastrnn_rmsprop rmsprop;
+    fastrnn_adam adam;
+} optimizer_settings;
+
+/* One number of each array of an update. Squares beyond `largest` are infinite, as in an array of a narrower dtype. */
+typedef struct {
+    double parameter, gradient, momentum, mean, squares, largest;
+} naive_numbers;
+
+static double infinite_beyond(double largest, double x)
+{
+    return x > largest ? INFINITY : x;
+}
+
+static double naive_decayed(const naive_numbers *x, double weight_decay)
+{
+    return weight_decay == 0 ? x->gradient : x->gradient + weight_decay * x->parameter;
+}
+
+/* (1 - weight) mean + weight x, to which infinite numbers happen as they do in PyTorch. */
+static double naive_lerp(double mean, double x, double weight)
+{
+    return weight < 0.5 ? mean + weight * (x - mean) : x - (x - mean) * (1 - weight);
+}
+
+static void naive_sgd(const optimizer_settings *settings, naive_numbers *x)
+{
+    const fastrnn_sgd *s = &settings->sgd;
+    const double g = naive_decayed(x, s->weight_decay);
+    double change = g;
+    if (s->momentum != 0) {
+        x->momentum = s->iteration == 1 ? g : s->momentum * x->momentum + (1 - s->dampening) * g;
+        change = s->nesterov ? g + s->momentum * x->momentum : x->momentum;
+    }
+    x->parameter -= s->learning_rate * change;
+}
+
+static void naive_adagrad(const optimizer_settings *settings, naive_numbers *x)
+{
+    const fastrnn_adagrad *s = &settings->adagrad;
+    const double g = naive_decayed(x, s->weight_decay);
+    x->squares = infinite_beyond(x->largest, x->squares + g * g);
+    const double divisor = s->eps_inside_sqrt ? sqrt(x->squares + s->eps) : sqrt(x->squares) + s->eps;
+    x->parameter -= s->learning_rate * g / divisor;
+}
+
+static void naive_rmsprop(const optimizer_settings *settings, naive_numbers *x)
+{
+    const fastrnn_rmsprop *s = &settings->rmsprop;
+    const double g = naive_decayed(x, s->weight_decay);
+    x->squares = infinite_beyond(x->largest, s->alpha * x->squares + (1 - s->alpha) * g * g);
+    double variance = x->squares;
+    if (s->centered) {
+        x->mean = naive_lerp(x->mean, g, 1 - s->alpha);
+        variance -= x->mean * x->mean;
+    }
+    double change = g / (sqrt(variance) + s->eps);
+    if (s->momentum != 0) {
+        change = x->momentum = s->momentum * x->momentum + change;
+    }
+    x->parameter -= s->learning_rate * change;
+}
+
+static void naive_adam(const optimizer_settings *settings, naive_numbers *x)
+{
+    const fastrnn_adam *s = &settings->adam;
+    const double g = s->decoupled ? x->gradient : naive_decayed(x, s->weight_decay), t = (double)s->iteration;
+    x->mean = naive_lerp(x->mean, g, 1 - s->beta1);
+    x->squares = infinite_beyond(x->largest, s->beta2 * x->squares + (1 - s->beta2) * g * g);
+    const double mean = x->mean / (1 - pow(s->beta1, t)), squares = x->squares / (1 - pow(s->beta2, t));
+    if (s->decoupled) {
+        x->parameter *= 1 - s->learning_rate * s->weight_decay;
+    }
+    x->parameter -= s->learning_rate * mean / (sqrt(squares) + s->eps);
+}
+
 #endif

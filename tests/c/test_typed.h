@@ -13,6 +13,7 @@
 #include "train_typed.h"
 #include "sample_typed.h"
 #include "elementwise_typed.h"
+#include "optimizers_typed.h"
 #include "arguments_typed.h"
 #include "stack_calls_typed.h"
 #include "stack_typed.h"
@@ -24,6 +25,7 @@ static void TYPED(test_dtype)(void)
     run.dtype = REAL_NAME;
     TYPED(test_arguments)();
     TYPED(test_elementwise)();
+    TYPED(test_optimizers)();
     TYPED(test_network)();
     TYPED(test_train)();
     TYPED(test_sample)();

@@ -1,0 +1,80 @@
+/* Sums of many numbers, in double whatever the dtype. */
+
+/* A partial sum for each lane of a register. */
+typedef struct {
+    double lanes[VEC_LANES];
+} wide_sum;
+
+INLINE void wide_add(wide_sum *sum, vec x)
+{
+    real lanes[VEC_LANES];
+    vec_store(lanes, x);
+    UNROLL for (size_t i = 0; i < VEC_LANES; i++) {
+        sum->lanes[i] += (double)lanes[i];
+    }
+}
+
+/* The first n lanes of x, and 0 in the others. */
+INLINE vec only_first(size_t n, vec x)
+{
+    real lanes[VEC_LANES] = {0};
+    vec_store_tail(lanes, n, x);
+    return vec_load(lanes);
+}
+
+/* The squares are taken in double too, where those of float32 neither overflow nor vanish. */
+INLINE void wide_add_squares(wide_sum *sum, vec x)
+{
+    real lanes[VEC_LANES];
+    vec_store(lanes, x);
+    UNROLL for (size_t i = 0; i < VEC_LANES; i++) {
+        sum->lanes[i] += (double)lanes[i] * (double)lanes[i];
+    }
+}
+
+INLINE double wide_total(const wide_sum *sum)
+{
+    double total = 0;
+    for (size_t i = 0; i < VEC_LANES; i++) {
+        total += sum->lanes[i];
+    }
+    return total;
+}
+
+/* Of factor x_i, for a factor that is a power of 2. */
+static double sum_of_squares(size_t n, real factor, const real *x)
+{
+    const vec f = vec_set1(factor);
+    wide_sum sum = {{0}};
+    for (size_t i = 0; i < n; i += VEC_LANES) {
+        wide_add_squares(&sum, vec_mul(f, load_up_to(x + i, n - i < VEC_LANES ? n - i : VEC_LANES)));
+    }
+    return wide_total(&sum);
+}
+
+static real largest_magnitude(size_t n, const real *x)
+{
+    vec largest = vec_set1(0);
+    for (size_t i = 0; i < n; i += VEC_LANES) {
+        largest = vec_max(vec_abs(load_up_to(x + i, n - i < VEC_LANES ? n - i : VEC_LANES)), largest);
+    }
+    return vec_reduce_max(largest);
+}
+
+/* sqrt(sum of x_i^2). Where squares of float64 overflow, or are so small that they lose digits, x is brought near 1
+ * first, by a power of 2, which rounds nothing that counts. */
+static double norm(size_t n, const real *x)
+{
+    const double sum = sum_of_squares(n, 1, x);
+    if ((sum > 0x1p-900 && sum < INFINITY) || isnan(sum)) {
+        return sqrt(sum);
+    }
+    const real largest = largest_magnitude(n, x);
+    if (largest == 0 || !(largest <= REAL_LARGEST)) {
+        return (double)largest;
+    }
+    int exponent;
+    frexp((double)largest, &exponent);
+    exponent = exponent < -REAL_EXPONENT_BIAS ? -REAL_EXPONENT_BIAS : exponent; /* 2^-exponent must be finite */
+    return ldexp(sqrt(sum_of_squares(n, (real)ldexp(1, -exponent), x)), exponent);
+}

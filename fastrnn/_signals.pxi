@@ -1,0 +1,33 @@
+# Ctrl-C in long calls. Included by _core.pyx.
+
+cdef class _Signals:
+    """Looks now and then whether a signal, such as Ctrl-C's, waits for Python, from inside a call without the GIL."""
+    cdef double next_look  # on the monotonic clock, in seconds
+    cdef object error      # what the signal's handler raised
+
+    cdef fastrnn_interruption interruption(self):
+        self.next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
+        return fastrnn_interruption(poll=poll_signals, state=<void *>self)
+
+
+# Well below the 0.1 s after which a user wonders, and rare enough that waiting for the GIL costs nothing.
+cdef double SECONDS_BETWEEN_LOOKS = 0.03
+
+
+cdef double seconds_now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <double>t.tv_sec + 1e-9 * <double>t.tv_nsec
+
+
+cdef int poll_signals(void *state) noexcept nogil:
+    if seconds_now() < (<_Signals>state).next_look:
+        return 0
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            (<_Signals>state).error = error
+            return 1
+        (<_Signals>state).next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
+        return 0
