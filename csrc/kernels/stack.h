@@ -295,6 +295,7 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     real *gradients = input_gradient->parameters;
     const size_t H = call->H, at = state_offset(call, layer, direction);
     strand s = strand_of(call, &tape);
+    s.W_dense = call->batch->B == 1 && lies_well(H, parameters + p.W_hh) ? parameters + p.W_hh : NULL;
     s.Whh = w->Whh;
     s.dhs = dhs[direction];
     s.dh = w->dh;
@@ -304,7 +305,9 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     states_from_caller(&call->plan, H, states_of(call, output_gradient->hn, layer, direction), s.dh, s.h);
     states_from_caller(&call->plan, H, states_of(call, output_gradient->cn, layer, direction), s.dc, s.h);
     if (call->N > 0) {
-        pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
+        if (s.W_dense == NULL) {
+            pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
+        }
         cell->back_through_time(&s);
         const slot_gradients d = {cell->in_place ? s.dhs : s.slots, call->slot_row};
         recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);

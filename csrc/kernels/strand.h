@@ -25,7 +25,7 @@ typedef struct {
     step_rows rows;
     real *hs, *cs;        /* (B + N, h) the states before the first step, then those after each; cs: the cell's, of an LSTM */
     real *slots;          /* (N, slot_row) */
-    const real *W_dense;  /* W_hh as the caller has it, for a single step, or NULL: packed, as follows */
+    const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
 
@@ -95,7 +95,14 @@ INLINE size_t recurrent_index(const cell_kind *cell, size_t slot)
 INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, size_t n, const real *d, size_t d_row,
                          real *to, bool accumulate, size_t t)
 {
-    right_factor weights = packed(s->Whh + recurrent_index(cell, slot) * packed_size(s->H, s->H), s->H, s->H);
+    const size_t H = s->H;
+    right_factor weights = {.K = H, .N = H};
+    if (s->W_dense) {
+        weights.data = s->W_dense + cell->gate[slot] * H * H;
+        weights.row = H;
+    } else {
+        weights.data = s->Whh + recurrent_index(cell, slot) * packed_size(H, H);
+    }
     weights.backward = t % 2;
     product(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }
