@@ -35,15 +35,14 @@ typedef struct {
 } strand;
 
 struct cell_kind {
-    size_t gates, slots;
+    size_t slots;
     size_t input_slots;               /* these slots, from 0 on, get W_ih x */
     slot_range products[2];           /* the slots that get W_hh h, in the order of the products they come from */
     size_t gate[MOST_SLOTS];          /* of each slot with weights */
     bool in_place;                    /* the slot is the state itself */
     bool has_c;                       /* there is a second state */
-    bool resets_before;               /* the second product is not of h but of slot RESET_STATE */
-    void (*through_time)(const strand *s);
-    void (*back_through_time)(const strand *s);
+    void (*step)(const strand *s, size_t t);
+    void (*step_back)(const strand *s, size_t t);
 };
 
 INLINE real *states_at(const strand *s, real *states, size_t t)
@@ -118,20 +117,20 @@ INLINE void back_products(const strand *s, const cell_kind *cell, size_t n, cons
     }
 }
 
-INLINE void step_forward_through(const strand *s, void (*step)(const strand *s, size_t t))
+static void through_time(const cell_kind *cell, const strand *s)
 {
     for (size_t t = 0; t < s->rows.steps; t++) {
-        step(s, t);
+        cell->step(s, t);
     }
 }
 
-INLINE void step_back_through(const strand *s, void (*step)(const strand *s, size_t t))
+static void back_through_time(const cell_kind *cell, const strand *s)
 {
     for (size_t t = s->rows.steps; t-- > 0;) {
-        step(s, t);
+        cell->step_back(s, t);
     }
 }
 
-/* Runs f over the registers of n rows of H numbers; `at` counts numbers from the beginning of each row. */
+/* The loops of a step: over n rows, and over the registers of H numbers. */
 #define FOR_ROWS(n, b) for (size_t b = 0; b < (n); b++)
 #define FOR_REGISTERS(H, j) for (size_t j = 0; j < (H); j += VEC_LANES)
