@@ -21,6 +21,7 @@ typedef int64_t real_bits;
 #define REAL_MANTISSA_BITS 52
 #define REAL_EXPONENT_BIAS 1023
 #define REAL_LARGEST DBL_MAX
+#define REAL_SMALLEST_NORMAL DBL_MIN
 #else
 typedef float real;
 typedef int32_t real_bits;
@@ -28,6 +29,7 @@ typedef int32_t real_bits;
 #define REAL_MANTISSA_BITS 23
 #define REAL_EXPONENT_BIAS 127
 #define REAL_LARGEST FLT_MAX
+#define REAL_SMALLEST_NORMAL FLT_MIN
 #endif
 
 #define VEC_LANES (VEC_BITS / REAL_BITS)

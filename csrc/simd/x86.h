@@ -264,12 +264,12 @@ INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_firs
 
 #endif
 
-#if VEC_BITS == 512 && REAL_BITS == 64
-/* x / sqrt(x): the instruction takes three times as long here, and elsewhere it does not. Of 0 this is 0 times a finite
+#if VEC_BITS == 512
+/* x / sqrt(x): the instruction takes longer here, in float64 three times, and elsewhere it does not. Of 0 this is 0 times a finite
  * number; infinity and NaN are their own roots. */
 INLINE vec vec_sqrt(vec x)
 {
-    const vec y = vec_rsqrt(vec_max(vec_set1(DBL_MIN), x));
+    const vec y = vec_rsqrt(vec_max(vec_set1(REAL_SMALLEST_NORMAL), x));
     return vec_select_less(x, vec_set1(INFINITY), vec_mul(x, y), x);
 }
 #else
