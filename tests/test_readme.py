@@ -60,7 +60,7 @@ def test_the_one_line_and_the_trainer_run_in_a_script(random_network, capsys):
     text = "hello world, said the script. " * 20
     characters = sorted(set(text))
     codes = {character: i for i, character in enumerate(characters)}
-    H, V = 16, len(characters)
+    H, V = 20, len(characters)
     namespace = vars(random_network(np.random.default_rng(0), H, V, np.float64, scale=0.1)) | {
         "data": text,
         "char_to_ix": codes,
