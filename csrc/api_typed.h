@@ -71,7 +71,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_sample)(
                                            workspace);
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs,
+                                                    fastrnn_linear_bytes *bytes)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
@@ -83,27 +84,27 @@ fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, siz
 
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
-                                                     FASTRNN_REAL *y, void *workspace)
+                                                     FASTRNN_REAL *y, void *tape, void *workspace)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(layer && layer->Why && x && y && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
-    kernels->TABLE->linear_forward(N, inputs, outputs, layer, x, y, workspace);
+    kernels->TABLE->linear_forward(N, inputs, outputs, layer, x, y, tape, workspace);
     return FASTRNN_OK;
 }
 
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
-                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
-                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const void *tape,
+                                                      const FASTRNN_REAL *dy,
                                                       const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
                                                       void *workspace)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE(layer && layer->Why && x && dy && gradients && gradients->Why && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(layer && layer->Why && tape && dy && gradients && gradients->Why && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, inputs) && rows_are_valid(N, outputs), FASTRNN_ERROR_SHAPE);
-    kernels->TABLE->linear_backward(N, inputs, outputs, layer, x, dy, gradients, dx, workspace);
+    kernels->TABLE->linear_backward(N, inputs, outputs, layer, tape, dy, gradients, dx, workspace);
     return FASTRNN_OK;
 }
 

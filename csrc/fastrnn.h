@@ -137,6 +137,11 @@ typedef struct {
     size_t tape, forward, backward, step;
 } fastrnn_stack_bytes;
 
+/* The same for a linear layer over N rows. */
+typedef struct {
+    size_t tape, workspace;
+} fastrnn_linear_bytes;
+
 /* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
 typedef struct {
     int (*poll)(void *state);

@@ -102,7 +102,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_memory)(const fastrnn_stack *stack, c
                                                    fastrnn_stack_bytes *bytes);
 
 /* The layers over a batch of sequences; fastrnn_cell has the equations. For a direction's reverse each sequence is read
- * from its own end. Work and memory are in proportion to the sum of the lengths. */
+ * from its own end. Work and memory are in proportion to the sum of the lengths. hn and cn may be h0 and c0
+ * themselves. */
 fastrnn_status FASTRNN_TYPED(fastrnn_stack_forward)(
     const fastrnn_stack *stack, const fastrnn_batch *batch, const FASTRNN_TYPED(fastrnn_stack_input) *input,
     const FASTRNN_TYPED(fastrnn_stack_output) *output, void *tape, void *workspace);
@@ -122,20 +123,22 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_step)(
 
 /* ---- other layers ---------------------------------------------------------------------------------------------- */
 
-/* Bytes of scratch memory that the two doors below need. I inputs and O outputs are below 2^24, N is below 2^32, N I and N O are
+/* Bytes of memory that the two doors below need. I inputs and O outputs are below 2^24, N is below 2^32, N I and N O are
  * below 2^48. */
-fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs, size_t *bytes);
+fastrnn_status FASTRNN_TYPED(fastrnn_linear_memory)(size_t N, size_t inputs, size_t outputs,
+                                                    fastrnn_linear_bytes *bytes);
 
-/* y = W x + b for N rows: x (N, I), y (N, O), layer->by may be NULL. */
+/* y = W x + b for N rows: x (N, I), y (N, O), layer->by may be NULL. The tape takes up what backward needs; NULL: nothing
+ * is to follow. */
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, size_t outputs,
                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
-                                                     FASTRNN_REAL *y, void *workspace);
+                                                     FASTRNN_REAL *y, void *tape, void *workspace);
 
-/* From dy = d loss / d y (N, O): the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
+/* From dy = d loss / d y (N, O) and the tape of the forward call, which is only read: the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
  * gets W^T dy. */
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
-                                                      const FASTRNN_TYPED(fastrnn_linear) *layer,
-                                                      const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const void *tape,
+                                                      const FASTRNN_REAL *dy,
                                                       const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx,
                                                       void *workspace);
 

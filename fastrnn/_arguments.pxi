@@ -138,3 +138,9 @@ cdef cnp.ndarray state(object h, str name, tuple shape, str symbols, object dtyp
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         raise TypeError(f"{name} must be {dtype}, not {array.dtype}")
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+cpdef cnp.ndarray laid_out(cnp.ndarray array):
+    """The array as the kernels read it: itself, or, unless it is C-contiguous, aligned and of this machine's byte order, a
+    copy that is."""
+    return array if cnp.PyArray_ISCARRAY_RO(array) else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")

@@ -17,6 +17,7 @@ from _thread import allocate_lock
 
 import numpy as np
 
+from fastrnn.arrays import real_array
 from fastrnn.errors import NumericalError
 
 cnp.import_array()

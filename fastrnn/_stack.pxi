@@ -195,8 +195,10 @@ cdef class Stack:
         """y and the last states as a tuple, without a tape; arguments as of `forward`."""
         if self.D == 1:
             return self.run_in_parts(x, h0, lengths)
-        y, states, tape = self.forward(x, h0, lengths, None)  # the reverse direction begins where the sequence ends
-        self.discard(tape)
+        cdef StackTape tape  # the reverse direction begins where the sequence ends
+        y, states, tape = self.forward(x, h0, lengths, None)
+        self.tapes.bring_back(tape.memory)
+        tape.memory = None
         return y, states
 
     cdef tuple run_in_parts(self, cnp.ndarray x, tuple h0, cnp.ndarray lengths):
@@ -235,20 +237,16 @@ cdef class Stack:
         self.tapes.bring_back(tape)
         return y_all, last
 
-    cdef int discard(self, StackTape tape) except -1:
-        """Its memory is free for the next one."""
-        self.tapes.bring_back(tape.memory)
-        tape.memory = None
-        return 0
-
     def backward(self, StackTape tape, cnp.ndarray dy, tuple dstates, bint want_dx):
         """dx (None unless wanted), and d loss / d initial states as a tuple. dy (T, B, D*H); dstates: None, or a tuple
         whose arrays may be None. Adds to the gradients. The tape is used up."""
         cdef Py_ssize_t T = tape.batch.T, B = tape.batch.B
         self.check_real(dy, "dy", T, B, self.D * self.H, "(T, B, D*H)")
         self.check_states(dstates, "dh_n", B)
-        if tape.memory is None:
+        cdef _Workspace memory = tape.memory
+        if memory is None:
             raise ValueError("tape is used already: backward takes one only once, so call forward again")
+        tape.memory = None
         cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
         cdef cnp.ndarray dx = self.new(T, B, self.n_inputs) if want_dx else None
         cdef tuple before = self.new_states(B)
@@ -271,13 +269,13 @@ cdef class Stack:
         with self.backward_lock:
             with nogil:
                 if self.double_precision:
-                    status = fastrnn_stack_backward_f64(&self.stack, &tape.batch, &source.f64, tape.memory.memory,
+                    status = fastrnn_stack_backward_f64(&self.stack, &tape.batch, &source.f64, memory.memory,
                                                         &from_above.f64, &below.f64, workspace.memory)
                 else:
-                    status = fastrnn_stack_backward_f32(&self.stack, &tape.batch, &source.f32, tape.memory.memory,
+                    status = fastrnn_stack_backward_f32(&self.stack, &tape.batch, &source.f32, memory.memory,
                                                         &from_above.f32, &below.f32, workspace.memory)
         self.workspaces.bring_back(workspace)
-        self.discard(tape)
+        self.tapes.bring_back(memory)
         check(status)
         return dx, before
 
@@ -326,8 +324,7 @@ cdef class Stack:
             return indices(array, self.n_inputs, "x")
         if cnp.PyArray_NDIM(array) != 2 or cnp.PyArray_DIM(array, 0) == 0:
             raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>array).shape}")
-        if not cnp.PyArray_ISCARRAY_RO(array):
-            array = np.ascontiguousarray(array)
+        array = laid_out(array)
         check_array(array, "x", (array.shape[0], self.n_inputs), "(B, I)", self.dtype)
         return array
 
@@ -343,7 +340,6 @@ cdef class Stack:
 
     cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
         cdef cnp.ndarray array = np.asarray(h)
-        if not cnp.PyArray_ISCARRAY_RO(array):
-            array = np.array(array, order="C")
+        array = laid_out(array)
         self.check_real(array, name, self.L, B, self.H, "(L, B, H)")
         return array

@@ -33,11 +33,6 @@ def real_array(value: Any, name: str, dtype: "np.dtype[Any]", shape: tuple[int |
     return array
 
 
-def laid_out(array: Array) -> Array:
-    """The array as the kernels read it: itself, or, unless it is C-contiguous and aligned, a copy that is."""
-    return np.require(array, requirements=("C", "A"))
-
-
 def check_shape(array: "NDArray[Any]", name: str, shape: tuple[int | str, ...]) -> None:
     """ValueError unless the array has this shape, in which strings stand for lengths that may be any from 1."""
     fits = array.ndim == len(shape) and all(

@@ -62,6 +62,10 @@ cdef extern from "fastrnn.h" nogil:
         int one_hot
         int dropout
 
+    ctypedef struct fastrnn_linear_bytes:
+        size_t tape
+        size_t workspace
+
     ctypedef struct fastrnn_stack_bytes:
         size_t tape
         size_t forward
@@ -129,11 +133,13 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f32 *model, float *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
 
-    fastrnn_status fastrnn_linear_memory_f32(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_memory_f32(
+        size_t N, size_t inputs, size_t outputs, fastrnn_linear_bytes *bytes)
     fastrnn_status fastrnn_linear_forward_f32(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, float *y, void *workspace)
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, float *y, void *tape,
+        void *workspace)
     fastrnn_status fastrnn_linear_backward_f32(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const float *x, const float *dy,
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f32 *layer, const void *tape, const float *dy,
         const fastrnn_linear_f32 *gradients, float *dx, void *workspace)
     fastrnn_status fastrnn_embedding_forward_f32(
         size_t N, size_t V, size_t E, const float *W, const int64_t *indices, float *y)
@@ -234,11 +240,13 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_shape *shape, const fastrnn_char_rnn_f64 *model, double *h, int64_t first, size_t n,
         double temperature, const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace)
 
-    fastrnn_status fastrnn_linear_memory_f64(size_t N, size_t inputs, size_t outputs, size_t *bytes)
+    fastrnn_status fastrnn_linear_memory_f64(
+        size_t N, size_t inputs, size_t outputs, fastrnn_linear_bytes *bytes)
     fastrnn_status fastrnn_linear_forward_f64(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, double *y, void *workspace)
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, double *y, void *tape,
+        void *workspace)
     fastrnn_status fastrnn_linear_backward_f64(
-        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const double *x, const double *dy,
+        size_t N, size_t inputs, size_t outputs, const fastrnn_linear_f64 *layer, const void *tape, const double *dy,
         const fastrnn_linear_f64 *gradients, double *dx, void *workspace)
     fastrnn_status fastrnn_embedding_forward_f64(
         size_t N, size_t V, size_t E, const double *W, const int64_t *indices, double *y)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
-from fastrnn.arrays import Integers, integer_array, is_integer, laid_out, real_array
+from fastrnn.arrays import Integers, integer_array, is_integer, real_array
 from fastrnn.feedforward import EmbeddingLayer, LinearLayer
 from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RecurrentLayer, RNNLayer
@@ -84,7 +84,7 @@ class _Recurrent(RecurrentLayer):
         kept: _core.StackTape = read(tape, self)
         dy = real_array(dy, "dy", self.dtype, (kept.T, kept.B, self.num_directions * self.hidden_size))
         dstates = _laid_out(self._states(dh_n, "dh_n", kept.B))
-        dx, dh0 = self._kernels.backward(tape.use(), laid_out(dy), dstates, not kept.one_hot)
+        dx, dh0 = self._kernels.backward(tape.use(), _core.laid_out(dy), dstates, not kept.one_hot)
         return dx, self._public(dh0)
 
     def step(self, x: Any, h: Any = None) -> tuple[Array, Any]:
@@ -106,7 +106,7 @@ class _Recurrent(RecurrentLayer):
             if ends is not None:
                 inputs = np.where(np.arange(T)[:, np.newaxis] < ends, inputs, 0)
             inputs = _core.indices(inputs, self.input_size, "x")
-        return laid_out(inputs), _laid_out(self._states(h0, "h0", B)), ends
+        return _core.laid_out(inputs), _laid_out(self._states(h0, "h0", B)), ends
 
     def _dropout_factors(self, T: int, B: int) -> Array | None:
         """What the outputs between layers are multiplied by, (L - 1, T, B, D*H), or None."""
@@ -188,7 +188,7 @@ class Embedding(EmbeddingLayer):
         dy = real_array(dy, "dy", self.dtype, (*indices.shape, self.embedding_size))
         tape.use()
         if indices.size:
-            self._kernels.backward(indices.ravel(), laid_out(dy).reshape(-1, self.embedding_size))
+            self._kernels.backward(indices.ravel(), _core.laid_out(dy).reshape(-1, self.embedding_size))
 
     def _indices(self, x: Any) -> "NDArray[np.int64]":
         """x, checked and copied."""
@@ -211,33 +211,18 @@ class Linear(LinearLayer):
 
     def __call__(self, x: Any) -> Array:
         """y"""
-        return self._outputs(self._inputs(x))
+        return self._kernels.run(x)
 
     def forward(self, x: Any) -> tuple[Array, Tape]:
         """y, tape"""
-        inputs = self._inputs(x)
-        kept = inputs.copy() if np.may_share_memory(inputs, x) else inputs
-        return self._outputs(kept), Tape(self, kept)
+        y, kept = self._kernels.forward(x)
+        return y, Tape(self, kept)
 
     def backward(self, tape: Tape, dy: Any) -> Array:
         """dx = W^T dy, in the shape of x; dW = sum of dy x^T and db = sum of dy are added to `gradients`."""
-        x = read(tape, self)
-        dy = real_array(dy, "dy", self.dtype, (*x.shape[:-1], self.output_size))
-        tape.use()
-        if not x.size:
-            return np.empty_like(x)
-        rows = laid_out(dy).reshape(-1, self.output_size)
-        return self._kernels.backward(x.reshape(-1, self.input_size), rows).reshape(x.shape)
-
-    def _inputs(self, x: Any) -> Array:
-        array = np.asarray(x)
-        return laid_out(real_array(array, "x", self.dtype, (*array.shape[:-1], self.input_size)))
-
-    def _outputs(self, x: Array) -> Array:
-        if not x.size:
-            return np.empty((*x.shape[:-1], self.output_size), self.dtype)
-        return self._kernels.forward(x.reshape(-1, self.input_size)).reshape(*x.shape[:-1], self.output_size)
+        gradient = self._kernels.output_gradient(read(tape, self), dy)
+        return self._kernels.backward(tape.use(), gradient)
 
 
 def _laid_out(states: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-    return None if states is None else tuple(laid_out(part) for part in states)
+    return None if states is None else tuple(_core.laid_out(part) for part in states)

@@ -89,12 +89,12 @@ def _classes(targets: ArrayLike, shape: tuple[int, ...], V: int) -> NDArray[np.i
         raise TypeError(f"targets must be integers, not {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"targets must have shape {shape}, that of logits without its last axis, not {array.shape}")
-    outside = (array < 0) | (array >= V)
-    if outside.any():
-        position = tuple(map(int, np.argwhere(outside)[0]))
+    try:
+        return _core.indices(array, V, "targets").ravel()
+    except IndexError:
+        position = tuple(map(int, np.argwhere((array < 0) | (array >= V))[0]))
         where = f"targets[{', '.join(map(str, position))}]" if position else "targets"
-        raise IndexError(f"{where} is {array[position]}, outside [0, {V}): logits have {V} classes")
-    return np.ravel(array).astype(np.int64)
+        raise IndexError(f"{where} is {array[position]}, outside [0, {V}): logits have {V} classes") from None
 
 
 def _targets(targets: ArrayLike, outputs: Array) -> Array:

@@ -48,6 +48,16 @@ def dtype(request):
     return request.param
 
 
+@pytest.fixture
+def torch():
+    """PyTorch, on one thread; skips the test where it is missing."""
+    torch = pytest.importorskip("torch", reason="torch is missing: tests/recorded has what it computes")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def random_network():
     """random_network(rng, H, V, dtype, scale=1.0): the namespace Wxh, Whh, Why, bh, by, in bind's order.

@@ -4,6 +4,7 @@
 that was made just now or one from `tests/recorded` (see record_pytorch.py).
 """
 
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,19 @@ def options_in_words(options):
     words += [options["nonlinearity"]] if "nonlinearity" in options else []
     words += ["bidirectional"] * options["bidirectional"] + ["unbiased"] * (not options["bias"])
     return "-".join(words)
+
+
+def options_of_pytorch(sizes):
+    """Every cell that PyTorch has, number of layers, direction, bias and dtype: pairs of cell and options. Each takes
+    those (inputs, units) of `sizes` that its other options lead to."""
+    cells = [("RNN", {"nonlinearity": "tanh"}), ("RNN", {"nonlinearity": "relu"}), ("GRU", {}), ("LSTM", {})]
+    choices = itertools.product(cells, (1, 2, 3), (False, True), (False, True), ("float64", "float32"))
+    found = []
+    for number, ((cell, special), num_layers, bidirectional, bias, dtype) in enumerate(choices):
+        input_size, hidden_size = sizes[number // 2 % len(sizes)]
+        shape = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        found.append((cell, shape | special | {"bidirectional": bidirectional, "bias": bias, "dtype": dtype}))
+    return found
 
 
 def make_case(cell, options, *, T, B, ragged=False, states=False, integers=False, seed=0):

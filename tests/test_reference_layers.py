@@ -1,26 +1,16 @@
 """The layers of fastrnn.reference: against PyTorch where it is installed, and against formulas written here."""
 
 import copy
-import itertools
 import pickle
 
 import numpy as np
 import pytest
-from parity import TOLERANCE, assert_equal, make_case, options_in_words, run, run_pytorch
+from parity import TOLERANCE, assert_equal, make_case, options_in_words, options_of_pytorch, run, run_pytorch
 
 from fastrnn import reference
 
 RECURRENT = (reference.RNN, reference.GRU, reference.LSTM)
-SIZES = [(1, 1), (3, 5), (7, 4), (2, 9)]  # inputs, units; a case takes those that its other options lead to
-
-
-@pytest.fixture
-def torch():
-    torch = pytest.importorskip("torch", reason="torch is missing: tests/recorded has what it computes")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch
-    torch.set_num_threads(threads)
+OPTIONS = options_of_pytorch([(1, 1), (3, 5), (7, 4), (2, 9)])
 
 
 @pytest.fixture
@@ -28,24 +18,12 @@ def rng():
     return np.random.default_rng(0)
 
 
-def options_of_pytorch():
-    """Every cell, number of layers, direction, bias and dtype."""
-    cells = [("RNN", {"nonlinearity": "tanh"}), ("RNN", {"nonlinearity": "relu"}), ("GRU", {}), ("LSTM", {})]
-    choices = itertools.product(cells, (1, 2, 3), (False, True), (False, True), ("float64", "float32"))
-    found = []
-    for number, ((cell, special), num_layers, bidirectional, bias, dtype) in enumerate(choices):
-        input_size, hidden_size = SIZES[number // 2 % len(SIZES)]
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        found.append((cell, sizes | special | {"bidirectional": bidirectional, "bias": bias, "dtype": dtype}))
-    return found
-
-
 @pytest.mark.parametrize("states", [False, True], ids=["from-zero", "states"])
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize(
     ("cell", "options"),
-    options_of_pytorch(),
-    ids=[f"{cell}-{options_in_words(options)}-{options['dtype']}" for cell, options in options_of_pytorch()],
+    OPTIONS,
+    ids=[f"{cell}-{options_in_words(options)}-{options['dtype']}" for cell, options in OPTIONS],
 )
 def test_outputs_last_states_and_all_gradients_are_pytorchs(torch, cell, options, ragged, states):
     case = make_case(cell, options, T=6, B=5, ragged=ragged, states=states)

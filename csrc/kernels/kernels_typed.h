@@ -14,11 +14,11 @@ typedef struct {
     fastrnn_status (*char_rnn_sample)(const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
                                       FASTRNN_REAL *h, int64_t first, size_t n, FASTRNN_REAL temperature,
                                       const fastrnn_uniform_source *uniform, int64_t *characters, void *workspace);
-    size_t (*linear_memory)(size_t N, size_t inputs, size_t outputs);
+    fastrnn_linear_bytes (*linear_memory)(size_t N, size_t inputs, size_t outputs);
     void (*linear_forward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
-                           const FASTRNN_REAL *x, FASTRNN_REAL *y, void *workspace);
+                           const FASTRNN_REAL *x, FASTRNN_REAL *y, void *tape, void *workspace);
     void (*linear_backward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
-                            const FASTRNN_REAL *x, const FASTRNN_REAL *dy,
+                            const void *tape, const FASTRNN_REAL *dy,
                             const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx, void *workspace);
     void (*embedding_forward)(size_t N, size_t E, const FASTRNN_REAL *W, const int64_t *indices, FASTRNN_REAL *y);
     void (*embedding_backward)(size_t N, size_t E, const int64_t *indices, const FASTRNN_REAL *dy, FASTRNN_REAL *dW);

@@ -1,39 +1,57 @@
 /* The layers before and after the recurrent ones: y = W x + b, and y = a row of W. N rows each, dense, as the caller has
  * them. */
 
+/* Scratch memory, and the tape. */
 typedef struct {
     real *W;    /* packed (O, I) or (I, O) */
-    real *x;    /* (N, padded_row(I)) */
+    real *x;    /* (N, padded_row(I)), on the tape: the inputs, for backward */
     real *y;    /* (N, padded_row(O)) */
     real *rows; /* some rows of dW */
     real *sums; /* (padded_row(O)) */
 } linear_scratch;
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static uintptr_t lay_out_linear(size_t N, size_t I, size_t O, uintptr_t begin, linear_scratch *w)
 {
-    const size_t there = packed_size(I, O), back = packed_size(O, I), size = sizeof(real);
+    const size_t size = sizeof(real);
     uintptr_t next = begin;
-    w->W = take(&next, (there > back ? there : back) * size);
-    w->x = take(&next, N * padded_row(I) * size);
+    w->W = take(&next, larger(packed_size(I, O), packed_size(O, I)) * size);
     w->y = take(&next, N * padded_row(O) * size);
-    w->rows = take(&next, some_rows_size(O, I, N) * size);
+    w->rows = take(&next, larger(some_rows_size(O, I, N), N * padded_row(I)) * size); /* in turn, dW's and dx */
     w->sums = take(&next, padded_row(O) * size);
     return next;
 }
 
-static size_t linear_memory(size_t N, size_t I, size_t O)
+static uintptr_t lay_out_linear_tape(size_t N, size_t I, uintptr_t begin, linear_scratch *w)
+{
+    uintptr_t next = begin;
+    w->x = take(&next, N * padded_row(I) * sizeof(real));
+    return next;
+}
+
+static fastrnn_linear_bytes linear_memory(size_t N, size_t I, size_t O)
 {
     linear_scratch w;
-    return (size_t)lay_out_linear(N, I, O, 0, &w) + 63; /* as workspace_size */
+    const size_t line = 63; /* as in workspace_size */
+    return (fastrnn_linear_bytes){.tape = (size_t)lay_out_linear_tape(N, I, 0, &w) + line,
+                                  .workspace = (size_t)lay_out_linear(N, I, O, 0, &w) + line};
 }
 
 static void linear_forward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, real *y,
-                           void *workspace)
+                           void *tape, void *workspace)
 {
     linear_scratch w;
     lay_out_linear(N, I, O, (uintptr_t)workspace, &w);
     const size_t row = padded_row(O);
     const uint64_t subnormals = subnormals_as_zero();
+    if (tape != NULL) {
+        lay_out_linear_tape(N, I, (uintptr_t)tape, &w);
+        copy_to_padded(N, I, x, w.x, padded_row(I));
+    }
     pack_transposed(I, O, layer->Why, w.W);
     for (size_t n = 0; layer->by != NULL && n < N; n++) {
         copy_to_padded(1, O, layer->by, w.y + n * row, row);
@@ -44,17 +62,17 @@ static void linear_forward(size_t N, size_t I, size_t O, const TYPED(fastrnn_lin
 }
 
 /* In the forward pass this was y = W x + b, so now dx = W^T dy, dW += sum over the rows of dy x^T, db += sum of dy. */
-static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x,
+static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const void *tape,
                             const real *dy, const TYPED(fastrnn_linear) *gradients, real *dx, void *workspace)
 {
     linear_scratch w;
     lay_out_linear(N, I, O, (uintptr_t)workspace, &w);
+    lay_out_linear_tape(N, I, (uintptr_t)tape, &w);
     const size_t x_row = padded_row(I), y_row = padded_row(O);
     const gradient_use added = {.way = GRADIENT_ADDED};
     const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
     const weight_target b = {.N = O, .gradient = gradients->by};
     const uint64_t subnormals = subnormals_as_zero();
-    copy_to_padded(N, I, x, w.x, x_row);
     copy_to_padded(N, O, dy, w.y, y_row);
     weight_gradient(&added, (left_factor){w.y, 1, y_row}, (right_factor){.data = w.x, .K = N, .N = I, .row = x_row}, &W,
                     w.rows);
@@ -63,8 +81,8 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
     }
     if (dx != NULL) {
         pack(O, I, layer->Why, w.W);
-        product(N, (left_factor){w.y, y_row, 1}, packed(w.W, O, I), w.x, x_row, false); /* x has served */
-        copy_from_padded(N, I, w.x, x_row, dx);
+        product(N, (left_factor){w.y, y_row, 1}, packed(w.W, O, I), w.rows, x_row, false);
+        copy_from_padded(N, I, w.rows, x_row, dx);
     }
     subnormals_restore(subnormals);
 }

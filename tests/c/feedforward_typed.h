@@ -4,10 +4,10 @@
 
 typedef struct {
     size_t N, inputs, outputs;
-    size_t *bytes;
+    fastrnn_linear_bytes *bytes;
     TYPED(fastrnn_linear) *layer, *gradients;
     REAL *x, *y, *dy, *dx;
-    void *workspace;
+    void *tape, *workspace;
 } TYPED(linear_call);
 
 static fastrnn_status TYPED(linear_memory_door)(const void *call)
@@ -19,13 +19,14 @@ static fastrnn_status TYPED(linear_memory_door)(const void *call)
 static fastrnn_status TYPED(linear_forward_door)(const void *call)
 {
     const TYPED(linear_call) *c = call;
-    return TYPED(fastrnn_linear_forward)(c->N, c->inputs, c->outputs, c->layer, c->x, c->y, c->workspace);
+    return TYPED(fastrnn_linear_forward)(c->N, c->inputs, c->outputs, c->layer, c->x, c->y, c->tape,
+                                         c->workspace);
 }
 
 static fastrnn_status TYPED(linear_backward_door)(const void *call)
 {
     const TYPED(linear_call) *c = call;
-    return TYPED(fastrnn_linear_backward)(c->N, c->inputs, c->outputs, c->layer, c->x, c->dy, c->gradients, c->dx,
+    return TYPED(fastrnn_linear_backward)(c->N, c->inputs, c->outputs, c->layer, c->tape, c->dy, c->gradients, c->dx,
                                           c->workspace);
 }
 
@@ -35,7 +36,7 @@ static TYPED(linear_call) TYPED(valid_linear_call)(size_t N, size_t inputs, size
                                          bias ? TYPED(randoms)(outputs, 1) : NULL};
     const TYPED(fastrnn_linear) gradients = {TYPED(randoms)(outputs * inputs, 1),
                                              bias ? TYPED(randoms)(outputs, 1) : NULL};
-    size_t bytes = 0;
+    fastrnn_linear_bytes bytes = {0};
     TYPED(fastrnn_linear_memory)(N, inputs, outputs, &bytes);
     return (TYPED(linear_call)){.N = N,
                                 .inputs = inputs,
@@ -47,7 +48,8 @@ static TYPED(linear_call) TYPED(valid_linear_call)(size_t N, size_t inputs, size
                                 .y = TYPED(blanks)(N * outputs),
                                 .dy = TYPED(randoms)(N * outputs, 1),
                                 .dx = TYPED(blanks)(N * inputs),
-                                .workspace = guarded(bytes)};
+                                .tape = guarded(bytes.tape),
+                                .workspace = guarded(bytes.workspace)};
 }
 
 typedef struct {
@@ -104,8 +106,15 @@ static void TYPED(check_linear)(const feedforward_sizes *s, bool bias)
     }
     SITUATION("Linear, N=%zu I=%zu O=%zu bias=%d", N, I, O, bias);
     REAL *dW_before = guarded_copy(c.gradients->Why, O * I * sizeof(REAL));
+    void *tape = c.tape;
+    c.tape = NULL;
+    CHECK_OK(TYPED(linear_forward_door)(&c));
+    const REAL *y_without = guarded_copy(c.y, N * O * sizeof(REAL));
+    c.tape = tape;
     CHECK_OK(TYPED(linear_forward_door)(&c));
     TYPED(check_close)(HERE, "y", N * O, c.y, y, INFINITY);
+    CHECK(TYPED(same_bits)(N * O, c.y, y_without), "y is another without a tape");
+    memset(c.x, 0xff, N * I * sizeof(REAL)); /* NaN: backward has the tape */
     CHECK_OK(TYPED(linear_backward_door)(&c));
     TYPED(check_close)(HERE, "dx", N * I, c.dx, dx, INFINITY);
     TYPED(check_close)(HERE, "dW", O * I, c.gradients->Why, dW, INFINITY);
@@ -180,7 +189,7 @@ static void TYPED(linear_arguments_case)(const void *nothing)
     }
     const size_t forward[] = {OFFSET(linear_call, layer), OFFSET(linear_call, x), OFFSET(linear_call, y),
                               OFFSET(linear_call, workspace)};
-    const size_t backward[] = {OFFSET(linear_call, layer), OFFSET(linear_call, x), OFFSET(linear_call, dy),
+    const size_t backward[] = {OFFSET(linear_call, layer), OFFSET(linear_call, tape), OFFSET(linear_call, dy),
                                OFFSET(linear_call, gradients), OFFSET(linear_call, workspace)};
     const size_t weight = OFFSET(fastrnn_linear, Why);
     check_nulls(HERE, doors[0], &c, &c, 1, &(size_t){OFFSET(linear_call, bytes)});
@@ -232,14 +241,15 @@ static void TYPED(no_isa_feedforward_case)(const void *nothing)
 static void TYPED(linear_bytes_case)(const void *sizes)
 {
     const feedforward_sizes *s = sizes;
-    size_t first = 0;
+    fastrnn_linear_bytes first = {0};
     SITUATION("bytes of N=%zu I=%zu O=%zu", s->N, s->inputs, s->outputs);
     for (size_t i = 0; fastrnn_available_isa(i) != NULL; i++) {
-        size_t bytes = 0;
+        fastrnn_linear_bytes bytes = {0};
         CHECK_OK(fastrnn_select_isa(fastrnn_available_isa(i)));
         CHECK_OK(TYPED(fastrnn_linear_memory)(s->N, s->inputs, s->outputs, &bytes));
         first = i == 0 ? bytes : first;
-        CHECK(bytes == first, "%zu bytes for %s, %zu for %s", bytes, fastrnn_available_isa(i), first,
+        CHECK(bytes.tape == first.tape && bytes.workspace == first.workspace, "%zu and %zu bytes for %s, %zu and %zu for %s",
+              bytes.tape, bytes.workspace, fastrnn_available_isa(i), first.tape, first.workspace,
               fastrnn_available_isa(0));
     }
 }

@@ -17,12 +17,13 @@ static void describe_stack(place at, const char *what, const stack_shape *s)
 {
     situation_at(at, "%s, %zu%s %s%s I=%zu H=%zu T=%zu B=%zu%s%s%s%s", what, s->stack.layers,
                  s->stack.directions == 2 ? " two-way" : "", cell_names[s->stack.cell],
-                 s->stack.bias ? "" : " unbiased", s->stack.input_size, s->stack.hidden_size, s->T, s->B, s->ragged ? " ragged" : "",
-                 s->one_hot ? " one-hot" : "", s->dropout ? " dropout" : "", s->states ? " states" : "");
+                 s->stack.bias ? "" : " unbiased", s->stack.input_size, s->stack.hidden_size, s->T, s->B,
+                 s->ragged ? " ragged" : "", s->one_hot ? " one-hot" : "", s->dropout ? " dropout" : "",
+                 s->states ? " states" : "");
 }
 
-/* Every combination of options, with sizes that go their own ways: no size's period has a factor in common with the
- * number of combinations. */
+/* Every combination of options, with sizes that go their own ways: the periods of the sizes have no factor in common
+ * with each other, with the number of combinations, or with QUICK_STEP. */
 #define STACK_OPTIONS (6 * 3 * 2 * 2 * 2 * 2 * 2 * 2)
 
 static stack_shape option_shape(size_t i)
@@ -39,7 +40,7 @@ static stack_shape option_shape(size_t i)
                                    .layers = 1 + chosen[1],
                                    .directions = 1 + chosen[2],
                                    .bias = (int)chosen[3]},
-                         .T = 1 + i % 5,
+                         .T = 1 + i % 11 / 2,
                          .B = 1 + i * 3 % 7,
                          .one_hot = chosen[4],
                          .ragged = chosen[5],

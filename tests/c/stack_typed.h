@@ -82,6 +82,20 @@ static void TYPED(check_inputs_unchanged)(place at, const TYPED(stack_call) *c)
     memory.in_use = mark;
 }
 
+/* The last states in place of those before the first step, if there are such. */
+static void TYPED(check_in_place)(place at, const stack_shape *s, const TYPED(stack_call) *c, door *open,
+                                  const naive_stack *naive, const double *y)
+{
+    if (s->states) {
+        c->input->h0 = memcpy(c->output->hn, c->input->h0, TYPED(states)(s) * sizeof(REAL));
+        if (TYPED(has_c)(s)) {
+            c->input->c0 = memcpy(c->output->cn, c->input->c0, TYPED(states)(s) * sizeof(REAL));
+        }
+        check_status(at, FASTRNN_OK, open(c));
+        TYPED(check_outputs)(at, s, c->output, naive, y);
+    }
+}
+
 static void TYPED(stack_case)(const void *shape)
 {
     const stack_shape *s = shape;
@@ -110,6 +124,9 @@ static void TYPED(stack_case)(const void *shape)
     }
     TYPED(check_subnormals)(HERE);
     TYPED(check_inputs_unchanged)(HERE, &c);
+
+    describe_stack(HERE, "forward in place", s);
+    TYPED(check_in_place)(HERE, s, &c, TYPED(stack_forward_door), &naive, y);
 }
 
 static void TYPED(step_case)(const void *shape)
@@ -133,18 +150,9 @@ static void TYPED(step_case)(const void *shape)
     TYPED(check_outputs)(HERE, s, c.output, &naive, y);
 
     describe_stack(HERE, "step in place", s);
-    if (s->states) {
-        memcpy(hn, c.input->h0, TYPED(states)(s) * sizeof(REAL));
-        c.input->h0 = hn;
-        if (cn != NULL) {
-            memcpy(cn, c.input->c0, TYPED(states)(s) * sizeof(REAL));
-            c.input->c0 = cn;
-        }
-        c.output->hn = hn;
-        c.output->cn = cn;
-        CHECK_OK(TYPED(stack_step_door)(&c));
-        TYPED(check_outputs)(HERE, s, c.output, &naive, y);
-    }
+    c.output->hn = hn;
+    c.output->cn = cn;
+    TYPED(check_in_place)(HERE, s, &c, TYPED(stack_step_door), &naive, y);
     TYPED(check_subnormals)(HERE);
 }
 
