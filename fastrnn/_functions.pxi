@@ -166,3 +166,11 @@ def norm(x):
             status = fastrnn_norm_f32(n, <float *>data, &norm)
     check(status)
     return norm
+
+
+def set_zero(x):
+    """x = 0, in place."""
+    dtype = real_dtype(x, "x")
+    check_array(x, "x", x.shape, "any shape", dtype)
+    check_writeable(x, "x")
+    memset(cnp.PyArray_DATA(x), 0, cnp.PyArray_NBYTES(x))

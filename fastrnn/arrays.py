@@ -5,8 +5,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.layer import Array
-
+Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn.layer import Array
+from fastrnn.arrays import Array
 from fastrnn.recurrent import parameter_suffix
 
 # A letter a gate, in the order of the blocks along the axis G*H.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.arguments import integer, positive, real
+from fastrnn.arrays import Array
 from fastrnn.errors import GradientCheckError, NumericalError
-from fastrnn.layer import Array
 from fastrnn.random import Random, generator
 from fastrnn.recurrent import RecurrentLayer
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from fastrnn import _core
 from fastrnn.arguments import real_dtype
+from fastrnn.arrays import Array
 from fastrnn.random import Random
 
-Array = NDArray[np.floating[Any]]
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -46,7 +47,7 @@ class Layer:
 
     def zero_gradients(self) -> None:
         """Sets every gradient to zero, in place: `backward` adds to what is there."""
-        self.flat_gradients.fill(0)
+        _core.set_zero(self.flat_gradients)
 
     def state_dict(self) -> dict[str, Array]:
         """A copy of every parameter, by name, in the form that `load_state_dict` and PyTorch's modules take."""

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn import _core
-from fastrnn.arrays import Integers, integer_array, is_integer, real_array
+from fastrnn.arrays import Array, Integers, integer_array, is_integer, real_array
 from fastrnn.feedforward import EmbeddingLayer, LinearLayer
-from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RecurrentLayer, RNNLayer
 from fastrnn.tape import Tape, read
 

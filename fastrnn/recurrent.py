@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.arguments import flag, integer, real
-from fastrnn.arrays import Integers, check_shape, integer_array, is_integer, real_array
-from fastrnn.layer import Array, Layer, Shapes, uniform
+from fastrnn.arrays import Array, Integers, check_shape, integer_array, is_integer, real_array
+from fastrnn.layer import Layer, Shapes, uniform
 from fastrnn.random import generator
 
 NONLINEARITIES = ("tanh", "relu", "sigmoid")

@@ -260,6 +260,22 @@ def test_nan_reaches_its_own_sequence_from_its_own_step_on(isa, dtype, rng, cell
 
 
 @every_cell
+def test_nan_reaches_all_of_its_own_sequence_where_there_are_both_directions(isa, dtype, rng, cell, special):
+    layer = getattr(fastrnn, cell)(3, 17, 2, bidirectional=True, dtype=dtype, rng=1, **special)
+    lengths, others = [4, 6, 3], [0, 2]
+    x, dy = (rng.standard_normal((6, 3, size)).astype(dtype) for size in (3, 34))
+    clean, _ = layer(x, None, lengths)
+    x[2, 1, 0] = np.nan
+    y, h_n, tape = layer.forward(x, None, lengths)
+    dx, dh0 = layer.backward(tape, dy)
+    assert_close([y[:, others]], [clean[:, others]], dtype)
+    assert np.isnan(y[:, 1]).all()
+    assert np.isnan(dx[:, 1]).all() or special.get("nonlinearity") == "relu"  # its slope at NaN is 0
+    for part in [*parts(h_n), *parts(dh0), dx]:
+        assert np.isfinite(part[:, others]).all()
+
+
+@every_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("integers", [False, True])
 def test_what_lies_past_a_sequences_end_is_not_looked_at(isa, dtype, rng, cell, special, bidirectional, integers):

@@ -5,33 +5,33 @@ static size_t range_width(slot_range range, size_t H, size_t u)
     return range.count == 1 ? H : range.count * u; /* one slot alone needs no room for the next */
 }
 
-/* Panels of dst (K, width of the range) = the transposed gates of W (G H, K) that belong to the slots of a range, side by
- * side, each followed by zeros up to the next. */
-static void pack_gates_transposed(const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K, const real *W,
-                                  partition panels, real *dst)
+/* Columns begin ... end - 1 of the gates of a range, side by side and transposed, each followed by zeros up to the next:
+ * dst (K, end - begin), rows `row` apart. W is (G H, K). */
+static void transpose_gates(const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K, const real *W,
+                            size_t begin, size_t end, real *dst, size_t row)
 {
-    const size_t N = range_width(range, H, u);
-    for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, N, p);
-        for (size_t i = c.first / u; i < range.count && i * u < c.first + c.width; i++) {
-            const size_t begin = i * u > c.first ? i * u : c.first; /* of the slot's columns in this panel, and end */
-            const size_t end = (i + 1) * u < c.first + c.width ? (i + 1) * u : c.first + c.width;
-            const size_t row = begin - i * u, left = row < H ? H - row : 0, rows = left < end - begin ? left : end - begin;
-            real *to = dst + K * c.first + (begin - c.first);
-            const size_t gate = cell->gate[range.first + i];
-            transpose(rows, K, W + (gate * H + row) * K, K, to, c.width, TRANSPOSE_PADDED);
-            const size_t written = vecs_in(rows) * VEC_LANES;
-            for (size_t k = 0; written < end - begin && k < K; k++) {
-                memset(to + k * c.width + written, 0, (end - begin - written) * sizeof(real));
-            }
+    for (size_t i = begin / u; i < range.count && i * u < end; i++) {
+        const size_t from = i * u > begin ? i * u : begin, to = (i + 1) * u < end ? (i + 1) * u : end;
+        const size_t j = from - i * u, left = j < H ? H - j : 0, columns = left < to - from ? left : to - from;
+        const size_t written = vecs_in(columns) * VEC_LANES;
+        real *at = dst + (from - begin);
+        transpose(columns, K, W + (cell->gate[range.first + i] * H + j) * K, K, at, row, TRANSPOSE_PADDED);
+        for (size_t k = 0; written < to - from && k < K; k++) {
+            memset(at + k * row + written, 0, (to - from - written) * sizeof(real));
         }
     }
 }
 
-/* All of them in one panel: row k is what input k adds. */
-static partition one_panel(size_t N)
+/* All of them, packed. */
+static void pack_gates_transposed(const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K, const real *W,
+                                  real *dst)
 {
-    return (partition){1, vecs_in(N), 0};
+    const size_t N = range_width(range, H, u);
+    const partition panels = panels_of(N);
+    for (size_t p = 0; p < panels.parts; p++) {
+        const panel c = panel_at(&panels, N, p);
+        transpose_gates(cell, range, H, u, K, W, c.first, c.first + c.width, dst + K * c.first, c.width);
+    }
 }
 
 /* W_hh as recurrent_product wants it: the slots of each product packed, one product after the other. */
@@ -40,7 +40,7 @@ static void pack_recurrent_transposed(const cell_kind *cell, size_t H, size_t u,
     for (size_t p = 0; p < 2; p++) {
         const slot_range range = cell->products[p];
         if (range.count > 0) {
-            pack_gates_transposed(cell, range, H, u, H, W_hh, panels_of(range_width(range, H, u)), dst);
+            pack_gates_transposed(cell, range, H, u, H, W_hh, dst);
             dst += range.count * H * u;
         }
     }

@@ -218,6 +218,17 @@ static void tile_of(size_t rows, size_t vecs, const tile_call *call)
  * that they stay there from row to row of C, and what comes of A and C has the rest. */
 #define K_AT_ONCE (16 * 1024 * 8 / (TILE_VECS * VEC_BITS))
 
+/* Asks for n rows of `vecs` registers, B_row apart, before they are needed: where the next block begins the hardware does
+ * not foresee, and a matrix that outgrows L2 would be waited for at each. */
+INLINE void prefetch_rows(size_t n, size_t vecs, const real *B, size_t B_row)
+{
+    for (size_t k = 0; k < n; k++) {
+        for (size_t v = 0; v < vecs * VEC_LANES; v += LINE_REALS) {
+            __builtin_prefetch(B + k * B_row + v);
+        }
+    }
+}
+
 /* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns, then
  * in blocks of k, then row by row. */
 static void product_of_rows(size_t M, size_t vecs, tile_call call)
@@ -232,8 +243,17 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             call.K = part_start(&blocks, block + 1) - k;
             call.B = all.B + k * all.B_row + column;
             call.accumulate = all.accumulate || block > 0;
+            /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
+            const bool last = block + 1 == blocks.parts;
+            const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
+            size_t unasked = last && p + 1 == columns.parts ? 0 : call.K;
+            const size_t share = (call.K * TILE_ROWS + M - 1) / M;
             for (size_t i = 0, rows; i < M; i += rows) {
                 rows = tile_height(M - i);
+                const size_t asked = share < unasked ? share : unasked;
+                prefetch_rows(asked, width, next, all.B_row);
+                next += asked * all.B_row;
+                unasked -= asked;
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
                 tile_of(rows, width, &call);

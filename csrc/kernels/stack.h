@@ -57,14 +57,13 @@ static void one_hot_slots(const stack_call *call, size_t N, const int64_t *indic
 {
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
-    const size_t H = call->H, u = call->u, I = call->stack->input_size, width = range_width(inputs, H, u);
+    const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
     if (few_columns(N, I)) {
         one_hot_columns(call, N, indices, W_ih, bias, slots);
         return;
     }
-    const partition whole = one_panel(width);
-    pack_gates_transposed(cell, inputs, H, u, I, W_ih, whole, table);
-    one_hot_forward(N, indices, table, whole.width * VEC_LANES, width, bias, cell->slots * u, slots, call->slot_row);
+    transpose_gates(cell, inputs, H, u, I, W_ih, 0, cell->input_slots * u, table, row);
+    one_hot_forward(N, indices, table, row, range_width(inputs, H, u), bias, cell->slots * u, slots, call->slot_row);
 }
 
 /* W x + bias for the rows of dense inputs (N, x_row). */
@@ -74,7 +73,7 @@ static void dense_slots(const stack_call *call, size_t layer, const strand_tape 
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
     const size_t I = stack_inputs(call->stack, layer), N = range_width(inputs, call->H, call->u);
-    pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, panels_of(N), packed_W);
+    pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, packed_W);
     for (size_t n = 0; n < call->N; n++) {
         memcpy(slots + n * call->slot_row, bias, cell->slots * call->u * sizeof(real));
     }
@@ -218,7 +217,7 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
 {
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
-    const size_t H = call->H, u = call->u, I = call->stack->input_size, row = cell->input_slots * u;
+    const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
     if (few_columns(call->N, I)) {
         one_hot_columns_back(call, indices, d, dW_ih);
         return;

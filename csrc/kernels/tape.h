@@ -142,10 +142,16 @@ static size_t most_inputs(const stack_call *call)
     return first > above ? first : above;
 }
 
+/* The table of one-hot inputs, a row of W_ih^T for each of them. */
+static size_t table_row(const stack_call *call)
+{
+    return padded_row(call->cell->input_slots * call->u);
+}
+
 static size_t table_size(const stack_call *call)
 {
     const size_t I = call->stack->input_size;
-    return call->batch->one_hot && !few_columns(call->N, I) ? I * call->cell->input_slots * call->u : 0;
+    return call->batch->one_hot && !few_columns(call->N, I) ? I * table_row(call) : 0;
 }
 
 static size_t recurrent_slots(const cell_kind *cell)
@@ -154,7 +160,7 @@ static size_t recurrent_slots(const cell_kind *cell)
 }
 
 typedef struct {
-    real *Wih_transposed; /* packed (inputs, input slots u), or the table of one-hot inputs */
+    real *Wih_transposed; /* packed (inputs, input slots u), or the table */
     real *Whh_transposed; /* see strand.h */
     real *bias;           /* (slots u) */
 } forward_scratch;
@@ -192,7 +198,7 @@ typedef struct {
     real *hs_before;  /* (N, h), of a batch with lengths: the states before each row's step */
     real *some_rows;  /* of a weight's gradient */
     real *sums;       /* (u) */
-    real *table;      /* the gradient of the table of one-hot inputs */
+    real *table;      /* its gradient */
     bool *occurs;     /* (I) */
 } backward_scratch;
 

@@ -4,8 +4,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from fastrnn.arrays import Integers, is_integer
-from fastrnn.layer import Array, Layer
+from fastrnn.arrays import Array, Integers, is_integer
+from fastrnn.layer import Layer
 
 
 class Affine(NamedTuple):

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.arrays import Integers, check_indices, integer_array, real_array
+from fastrnn.arrays import Array, Integers, check_indices, integer_array, real_array
 from fastrnn.feedforward import EmbeddingLayer, LinearLayer
-from fastrnn.layer import Array
 from fastrnn.recurrent import GRULayer, LSTMLayer, RNNLayer
 from fastrnn.reference.affine import Affine
 from fastrnn.reference.recurrent import Memory, Recurrent, State

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.arrays import Integers, check_indices, is_integer, real_array
-from fastrnn.layer import Array
+from fastrnn.arrays import Array, Integers, check_indices, is_integer, real_array
 from fastrnn.recurrent import RecurrentLayer, parameter_suffix
 from fastrnn.reference.affine import Affine
 from fastrnn.tape import Tape, read
