@@ -41,11 +41,12 @@ static bool shape_is_valid(const fastrnn_shape *shape)
 static bool stack_is_valid(const fastrnn_stack *stack, const fastrnn_batch *batch)
 {
     const size_t rows = (size_t)1 << 32, numbers = (size_t)1 << 48;
-    if ((unsigned)stack->cell > FASTRNN_LSTM || fastrnn_stack_parameters(stack) == 0 || batch->T == 0 ||
-        batch->T >= rows || batch->B == 0 || batch->B >= rows || batch->T * batch->B >= rows) {
+    if (fastrnn_stack_parameters(stack) == 0 || batch->T == 0 || batch->T >= rows || batch->B == 0 ||
+        batch->B >= rows || batch->T * batch->B >= rows) {
         return false;
     }
-    const size_t above = stack->directions * stack->hidden_size, widest = stack->input_size > above ? stack->input_size : above;
+    const size_t above = stack->directions * stack->hidden_size;
+    const size_t widest = stack->input_size > above ? stack->input_size : above;
     if (batch->T * batch->B * stack->layers >= numbers / widest) {
         return false;
     }
@@ -76,8 +77,9 @@ static bool all_below(size_t n, const int64_t *indices, size_t limit)
 size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
 {
     const size_t units = (size_t)1 << 24;
-    const bool valid = stack != NULL && stack->input_size > 0 && stack->input_size < units && stack->hidden_size > 0 &&
-                       stack->hidden_size < units && stack->layers > 0 && stack->layers < 256 &&
+    const bool valid = stack != NULL && (unsigned)stack->cell <= FASTRNN_LSTM && stack->input_size > 0 &&
+                       stack->input_size < units && stack->hidden_size > 0 && stack->hidden_size < units &&
+                       stack->layers > 0 && stack->layers < 256 &&
                        (stack->directions == 1 || stack->directions == 2);
     return valid ? parameters_of(stack, stack->layers - 1, stack->directions - 1).end : 0;
 }

@@ -136,7 +136,7 @@ static double char_rnn_forward(const fastrnn_shape *shape, const workspace_layou
     const size_t TB = shape->T * shape->B;
     const strand layer = char_rnn_strand(shape, w);
     input_forward(shape, w, 0, TB, inputs);
-    rnn_tanh_through_time(&layer);
+    through_time(&rnn_tanh_cell, &layer);
     output_forward(shape, w, TB, w->hs + shape->B * w->h, w->ys);
     return softmax_cross_entropy(TB, shape->V, w->v, targets, w->ys);
 }
@@ -149,7 +149,7 @@ static void char_rnn_backward(const fastrnn_shape *shape, const workspace_layout
     output_backward(shape, w, use, &gradients->output);
     const strand layer = char_rnn_strand(shape, w);
     memset(layer.dh, 0, shape->B * w->h * sizeof(real)); /* nothing comes from after the last step */
-    rnn_tanh_back_through_time(&layer);
+    back_through_time(&rnn_tanh_cell, &layer);
     rnn_gradients(shape, w, inputs, use, &gradients->rnn);
 }
 

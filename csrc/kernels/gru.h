@@ -134,40 +134,17 @@ static void gru_reset_before_step_back(const strand *s, size_t t)
     }
 }
 
-static void gru_through_time(const strand *s)
-{
-    step_forward_through(s, gru_step);
-}
-
-static void gru_back_through_time(const strand *s)
-{
-    step_back_through(s, gru_step_back);
-}
-
-static void gru_reset_before_through_time(const strand *s)
-{
-    step_forward_through(s, gru_reset_before_step);
-}
-
-static void gru_reset_before_back_through_time(const strand *s)
-{
-    step_back_through(s, gru_reset_before_step_back);
-}
-
 /* Gates in the order of the weights are r, z, n. */
-static const cell_kind gru_cell = {.gates = 3,
-                                   .slots = GRU_SLOTS,
+static const cell_kind gru_cell = {.slots = GRU_SLOTS,
                                    .input_slots = 3,
                                    .products = {{GRU_R, 3}},
                                    .gate = {2, 0, 1, 2},
-                                   .through_time = gru_through_time,
-                                   .back_through_time = gru_back_through_time};
+                                   .step = gru_step,
+                                   .step_back = gru_step_back};
 
-static const cell_kind gru_reset_before_cell = {.gates = 3,
-                                                .slots = GRU_SLOTS,
+static const cell_kind gru_reset_before_cell = {.slots = GRU_SLOTS,
                                                 .input_slots = 3,
                                                 .products = {{GRU_R, 2}, {GRU_N, 1}},
                                                 .gate = {2, 0, 1},
-                                                .resets_before = true,
-                                                .through_time = gru_reset_before_through_time,
-                                                .back_through_time = gru_reset_before_back_through_time};
+                                                .step = gru_reset_before_step,
+                                                .step_back = gru_reset_before_step_back};

@@ -80,7 +80,7 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
         bias_gradient(&added, N, w.y, y_row, &b, w.sums);
     }
     if (dx != NULL) {
-        const bool whole = I % LINE_REALS == 0; /* rows without padding: the product may write them where they belong */
+        const bool whole = lies_well(I, dx);
         pack(O, I, layer->Why, w.W);
         product(N, (left_factor){w.y, y_row, 1}, packed(w.W, O, I), whole ? dx : w.rows, whole ? I : x_row, false);
         if (!whole) {

@@ -66,21 +66,10 @@ static void lstm_step_back(const strand *s, size_t t)
     }
 }
 
-static void lstm_through_time(const strand *s)
-{
-    step_forward_through(s, lstm_step);
-}
-
-static void lstm_back_through_time(const strand *s)
-{
-    step_back_through(s, lstm_step_back);
-}
-
-static const cell_kind lstm_cell = {.gates = 4,
-                                    .slots = LSTM_SLOTS,
+static const cell_kind lstm_cell = {.slots = LSTM_SLOTS,
                                     .input_slots = 4,
                                     .products = {{LSTM_I, 4}},
                                     .gate = {0, 1, 2, 3},
                                     .has_c = true,
-                                    .through_time = lstm_through_time,
-                                    .back_through_time = lstm_back_through_time};
+                                    .step = lstm_step,
+                                    .step_back = lstm_step_back};

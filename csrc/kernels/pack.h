@@ -41,6 +41,13 @@ static void pack(size_t K, size_t N, const real *src, real *dst)
     }
 }
 
+/* Rows of N numbers need no padding and lie on cache lines, so that a product may as well write
+ * them there, and, if it is of one row, read them. */
+static bool lies_well(size_t N, const real *rows)
+{
+    return N % LINE_REALS == 0 && (uintptr_t)rows % 64 == 0;
+}
+
 /* Packed (K, N) = src, dense (N, K), transposed. */
 static void pack_transposed(size_t K, size_t N, const real *src, real *dst)
 {

@@ -61,24 +61,40 @@ INLINE vec relu_derivative(vec h)
     return vec_select_less(vec_set1(0), h, vec_set1(1), vec_set1(0));
 }
 
-#define RNN_KIND(name, f, derivative)                                                               \
-    static const cell_kind name##_cell;                                                             \
-    static void name##_step(const strand *s, size_t t) { rnn_step(s, &name##_cell, t, f); }         \
-    static void name##_step_back(const strand *s, size_t t)                                         \
-    {                                                                                               \
-        rnn_step_back(s, &name##_cell, t, derivative);                                              \
-    }                                                                                               \
-    static void name##_through_time(const strand *s) { step_forward_through(s, name##_step); }      \
-    static void name##_back_through_time(const strand *s) { step_back_through(s, name##_step_back); } \
-    static const cell_kind name##_cell = {.gates = 1,                                               \
-                                          .slots = 1,                                               \
-                                          .input_slots = 1,                                         \
-                                          .products = {{0, 1}},                                     \
-                                          .in_place = true,                                         \
-                                          .through_time = name##_through_time,                      \
-                                          .back_through_time = name##_back_through_time}
+static const cell_kind rnn_tanh_cell, rnn_relu_cell, rnn_sigmoid_cell;
 
-RNN_KIND(rnn_tanh, vec_tanh, tanh_derivative);
-RNN_KIND(rnn_relu, vec_relu, relu_derivative);
-RNN_KIND(rnn_sigmoid, vec_sigmoid, sigmoid_derivative);
-#undef RNN_KIND
+static void rnn_tanh_step(const strand *s, size_t t)
+{
+    rnn_step(s, &rnn_tanh_cell, t, vec_tanh);
+}
+
+static void rnn_tanh_step_back(const strand *s, size_t t)
+{
+    rnn_step_back(s, &rnn_tanh_cell, t, tanh_derivative);
+}
+
+static void rnn_relu_step(const strand *s, size_t t)
+{
+    rnn_step(s, &rnn_relu_cell, t, vec_relu);
+}
+
+static void rnn_relu_step_back(const strand *s, size_t t)
+{
+    rnn_step_back(s, &rnn_relu_cell, t, relu_derivative);
+}
+
+static void rnn_sigmoid_step(const strand *s, size_t t)
+{
+    rnn_step(s, &rnn_sigmoid_cell, t, vec_sigmoid);
+}
+
+static void rnn_sigmoid_step_back(const strand *s, size_t t)
+{
+    rnn_step_back(s, &rnn_sigmoid_cell, t, sigmoid_derivative);
+}
+
+#define RNN_SLOTS .slots = 1, .input_slots = 1, .products = {{0, 1}}, .in_place = true
+static const cell_kind rnn_tanh_cell = {RNN_SLOTS, .step = rnn_tanh_step, .step_back = rnn_tanh_step_back};
+static const cell_kind rnn_relu_cell = {RNN_SLOTS, .step = rnn_relu_step, .step_back = rnn_relu_step_back};
+static const cell_kind rnn_sigmoid_cell = {RNN_SLOTS, .step = rnn_sigmoid_step, .step_back = rnn_sigmoid_step_back};
+#undef RNN_SLOTS

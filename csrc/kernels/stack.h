@@ -119,7 +119,7 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
         }
         pack_recurrent_transposed(cell, H, u, parameters + p.W_hh, w->Whh_transposed);
         s.Whh_transposed = w->Whh_transposed;
-        cell->through_time(&s);
+        through_time(cell, &s);
     }
     if (output->hn) {
         last_states_to_caller(&call->plan, H, s.hs, s.h, output->hn + at);
@@ -295,6 +295,7 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     real *gradients = input_gradient->parameters;
     const size_t H = call->H, at = state_offset(call, layer, direction);
     strand s = strand_of(call, &tape);
+    s.W_dense = call->batch->B == 1 && lies_well(H, parameters + p.W_hh) ? parameters + p.W_hh : NULL;
     s.Whh = w->Whh;
     s.dhs = dhs[direction];
     s.dh = w->dh;
@@ -304,8 +305,10 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     states_from_caller(&call->plan, H, states_of(call, output_gradient->hn, layer, direction), s.dh, s.h);
     states_from_caller(&call->plan, H, states_of(call, output_gradient->cn, layer, direction), s.dc, s.h);
     if (call->N > 0) {
-        pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
-        cell->back_through_time(&s);
+        if (s.W_dense == NULL) {
+            pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
+        }
+        back_through_time(cell, &s);
         const slot_gradients d = {cell->in_place ? s.dhs : s.slots, call->slot_row};
         recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);
         input_weights_back(call, layer, &tape, &d, gradients + p.W_ih, w);
@@ -399,7 +402,7 @@ static void stack_step(const fastrnn_stack *stack, const fastrnn_batch *batch, c
         states_from_caller(&call.plan, H, states_of(&call, input->h0, layer, 0), w.hs, h);
         states_from_caller(&call.plan, H, states_of(&call, input->c0, layer, 0), w.cs, h);
         s.W_dense = parameters + p.W_hh;
-        cell->through_time(&s);
+        through_time(cell, &s);
         if (output->hn) {
             states_to_caller(&call.plan, H, h_t, h, output->hn + at);
         }

@@ -25,7 +25,7 @@ typedef struct {
     step_rows rows;
     real *hs, *cs;        /* (B + N, h) the states before the first step, then those after each; cs: the cell's, of an LSTM */
     real *slots;          /* (N, slot_row) */
-    const real *W_dense;  /* W_hh as the caller has it, for a single step, or NULL: packed, as follows */
+    const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
 
@@ -35,15 +35,14 @@ typedef struct {
 } strand;
 
 struct cell_kind {
-    size_t gates, slots;
+    size_t slots;
     size_t input_slots;               /* these slots, from 0 on, get W_ih x */
     slot_range products[2];           /* the slots that get W_hh h, in the order of the products they come from */
     size_t gate[MOST_SLOTS];          /* of each slot with weights */
     bool in_place;                    /* the slot is the state itself */
     bool has_c;                       /* there is a second state */
-    bool resets_before;               /* the second product is not of h but of slot RESET_STATE */
-    void (*through_time)(const strand *s);
-    void (*back_through_time)(const strand *s);
+    void (*step)(const strand *s, size_t t);
+    void (*step_back)(const strand *s, size_t t);
 };
 
 INLINE real *states_at(const strand *s, real *states, size_t t)
@@ -95,7 +94,14 @@ INLINE size_t recurrent_index(const cell_kind *cell, size_t slot)
 INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, size_t n, const real *d, size_t d_row,
                          real *to, bool accumulate, size_t t)
 {
-    right_factor weights = packed(s->Whh + recurrent_index(cell, slot) * packed_size(s->H, s->H), s->H, s->H);
+    const size_t H = s->H;
+    right_factor weights = {.K = H, .N = H};
+    if (s->W_dense) {
+        weights.data = s->W_dense + cell->gate[slot] * H * H;
+        weights.row = H;
+    } else {
+        weights.data = s->Whh + recurrent_index(cell, slot) * packed_size(H, H);
+    }
     weights.backward = t % 2;
     product(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }
@@ -111,20 +117,20 @@ INLINE void back_products(const strand *s, const cell_kind *cell, size_t n, cons
     }
 }
 
-INLINE void step_forward_through(const strand *s, void (*step)(const strand *s, size_t t))
+static void through_time(const cell_kind *cell, const strand *s)
 {
     for (size_t t = 0; t < s->rows.steps; t++) {
-        step(s, t);
+        cell->step(s, t);
     }
 }
 
-INLINE void step_back_through(const strand *s, void (*step)(const strand *s, size_t t))
+static void back_through_time(const cell_kind *cell, const strand *s)
 {
     for (size_t t = s->rows.steps; t-- > 0;) {
-        step(s, t);
+        cell->step_back(s, t);
     }
 }
 
-/* Runs f over the registers of n rows of H numbers; `at` counts numbers from the beginning of each row. */
+/* The loops of a step: over n rows, and over the registers of H numbers. */
 #define FOR_ROWS(n, b) for (size_t b = 0; b < (n); b++)
 #define FOR_REGISTERS(H, j) for (size_t j = 0; j < (H); j += VEC_LANES)
