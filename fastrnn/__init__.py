@@ -1,7 +1,8 @@
 """Small recurrent networks, trained and sampled on an ordinary CPU, fast; needs only NumPy.
 
-`fastrnn.min_char_rnn` replaces the NumPy code of a min-char-rnn script by one line, `fastrnn.reference` is the same in
-plain NumPy, and `cpu_info` says which instruction set the kernels use.
+Here are layers, losses, gradient clipping and optimizers. `fastrnn.min_char_rnn` replaces the NumPy code of a
+min-char-rnn script by one line, `fastrnn.convert` brings weights from and to Keras and ONNX, `fastrnn.reference` is the
+same in plain NumPy, and `cpu_info` says which instruction set the kernels use.
 """
 
 from fastrnn.clipping import clip_gradient_norm, clip_gradient_value

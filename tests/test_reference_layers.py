@@ -32,7 +32,7 @@ def test_outputs_last_states_and_all_gradients_are_pytorchs(torch, cell, options
 
 @pytest.mark.parametrize(("T", "B"), [(1, 1), (1, 3), (9, 1), (25, 2)])
 @pytest.mark.parametrize("cell", ["RNN", "GRU", "LSTM"])
-def test_integers_are_one_hot(torch, cell, T, B):
+def test_integers_are_pytorchs_one_hot_inputs(torch, cell, T, B):
     options = {"input_size": 4, "hidden_size": 5, "num_layers": 2, "bidirectional": True, "bias": True}
     case = make_case(cell, options | {"dtype": "float64"}, T=T, B=B, ragged=True, integers=True)
     assert_equal(run(reference, case), run_pytorch(case), "float64")

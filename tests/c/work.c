@@ -1,8 +1,12 @@
 /* A fixed amount of work on fixed data, for its instructions to be counted: see tests/test_instruction_counts.py.
  *
- *     work TASK DTYPE H N        TASK train or sample, DTYPE f32 or f64; N iterations, or N characters
+ *     work TASK DTYPE SIZE N     DTYPE f32 or f64
+ *
+ *     train, sample    a character model of SIZE = H units: N iterations, or N characters
+ *     gru, lstm        a layer over one-hot inputs, SIZE = BxH: N times forward and backward
  *
  * The difference between N and 0 is what N of them cost. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,25 +23,47 @@ static double uniform(void *state)
     return (double)(*x >> 11) * 0x1p-53;
 }
 
+/* What is to be done, and how often. */
+typedef struct {
+    const char *task;
+    size_t B, H, n;
+} work;
+
 #define REAL float
 #define TYPED(name) name##_f32
-#include "work_typed.h"
+#include "work_char_typed.h"
+#include "work_stack_typed.h"
 #undef REAL
 #undef TYPED
 
 #define REAL double
 #define TYPED(name) name##_f64
-#include "work_typed.h"
+#include "work_char_typed.h"
+#include "work_stack_typed.h"
+
+/* H, or BxH */
+static void read_size(const char *text, work *w)
+{
+    char *end;
+    w->H = strtoul(text, &end, 10);
+    w->B = 1;
+    if (*end == 'x') {
+        w->B = w->H;
+        w->H = strtoul(end + 1, NULL, 10);
+    }
+}
 
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        fprintf(stderr, "usage: %s train|sample f32|f64 H N\n", argv[0]);
+        fprintf(stderr, "usage: %s train|sample|gru|lstm f32|f64 SIZE N\n", argv[0]);
         return 2;
     }
-    const int sample = strcmp(argv[1], "sample") == 0, single = strcmp(argv[2], "f32") == 0;
-    const size_t H = strtoul(argv[3], NULL, 10), n = strtoul(argv[4], NULL, 10);
-    fastrnn_status status = single ? work_f32(sample, H, n) : work_f64(sample, H, n);
+    work w = {.task = argv[1], .n = strtoul(argv[4], NULL, 10)};
+    read_size(argv[3], &w);
+    const bool single = strcmp(argv[2], "f32") == 0, stack = strcmp(w.task, "gru") == 0 || strcmp(w.task, "lstm") == 0;
+    const fastrnn_status status = stack ? (single ? work_stack_f32 : work_stack_f64)(&w)
+                                        : (single ? work_char_f32 : work_char_f64)(&w);
     if (status != FASTRNN_OK) {
         fprintf(stderr, "%s\n", fastrnn_status_message(status));
     }

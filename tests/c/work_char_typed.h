@@ -1,4 +1,4 @@
-/* The half of work.c that exists once per dtype. */
+/* Training a character model, and drawing from it. Included by work.c once per dtype. */
 
 /* The five arrays of a character model, one after the other in one allocation. */
 static TYPED(fastrnn_char_rnn) TYPED(model)(size_t H, double scale, uint64_t *random)
@@ -12,9 +12,11 @@ static TYPED(fastrnn_char_rnn) TYPED(model)(size_t H, double scale, uint64_t *ra
     return (TYPED(fastrnn_char_rnn)){{numbers, Whh, bh}, {Why, by}};
 }
 
-static fastrnn_status TYPED(work)(int sample, size_t H, size_t n)
+static fastrnn_status TYPED(work_char)(const work *w)
 {
-    const fastrnn_shape shape = {.T = sample ? 1 : T, .B = 1, .H = H, .V = V};
+    const bool sample = strcmp(w->task, "sample") == 0;
+    const size_t H = w->H, n = w->n;
+    const fastrnn_shape shape = {.T = sample ? 1 : T, .B = w->B, .H = H, .V = V};
     uint64_t random = 1;
     size_t bytes;
     fastrnn_status status = TYPED(fastrnn_workspace_size)(&shape, &bytes);
