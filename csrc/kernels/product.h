@@ -235,6 +235,7 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
 {
     const partition columns = cut(vecs, TILE_VECS), blocks = cut(call.K, K_AT_ONCE);
     const tile_call all = call;
+    const bool outgrows_L1 = call.K * vecs * VEC_LANES * sizeof(real) > 48 * 1024;
     for (size_t p = 0; p < columns.parts; p++) {
         const size_t column = part_start(&columns, p) * VEC_LANES;
         const size_t width = part_start(&columns, p + 1) - part_start(&columns, p);
@@ -246,14 +247,16 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
             const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
-            size_t unasked = last && p + 1 == columns.parts ? 0 : call.K;
+            size_t unasked = outgrows_L1 && !(last && p + 1 == columns.parts) ? call.K : 0;
             const size_t share = (call.K * TILE_ROWS + M - 1) / M;
             for (size_t i = 0, rows; i < M; i += rows) {
                 rows = tile_height(M - i);
-                const size_t asked = share < unasked ? share : unasked;
-                prefetch_rows(asked, width, next, all.B_row);
-                next += asked * all.B_row;
-                unasked -= asked;
+                if (unasked > 0) {
+                    const size_t asked = share < unasked ? share : unasked;
+                    prefetch_rows(asked, width, next, all.B_row);
+                    next += asked * all.B_row;
+                    unasked -= asked;
+                }
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
                 tile_of(rows, width, &call);
@@ -262,25 +265,40 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
     }
 }
 
+/* Of M rows of A, those that are taken through all of B before the next ones: as many as fill 256 KB, a quarter of a small
+ * L2, but 64 at least, and whole tiles of them. */
+INLINE size_t rows_of_A_at_once(size_t M, size_t K)
+{
+    if (M <= 64) {
+        return M;
+    }
+    const size_t rows = 256 * 1024 / (K * sizeof(real)) / 8 * 8;
+    return rows > 64 ? rows : 64;
+}
+
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
 static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
 {
     const partition panels = cut(vecs_in(B.N), PANEL_VECS);
-    for (size_t n = 0; n < panels.parts; n++) {
-        const size_t p = B.backward ? panels.parts - 1 - n : n;
-        const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
-        const size_t column = first * VEC_LANES;
-        const tile_call call = {.A = A,
-                                .B = B.row ? B.data + column : B.data + B.K * column,
-                                .B_row = B.row ? B.row : width * VEC_LANES,
-                                .K = B.K,
-                                .C = C_row ? C + column : C + M * column,
-                                .C_row = C_row ? C_row : width * VEC_LANES,
-                                .accumulate = accumulate};
-        if (M == 1) {
-            tile_1_row(width, &call);
-        } else {
-            product_of_rows(M, width, call);
+    const size_t at_once = rows_of_A_at_once(M, B.K);
+    for (size_t i = 0; i < M; i += at_once) {
+        const size_t rows = M - i < at_once ? M - i : at_once;
+        for (size_t n = 0; n < panels.parts; n++) {
+            const size_t p = B.backward ? panels.parts - 1 - n : n;
+            const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
+            const size_t column = first * VEC_LANES, C_step = C_row ? C_row : width * VEC_LANES;
+            const tile_call call = {.A = {A.data + i * A.i_step, A.i_step, A.k_step},
+                                    .B = B.row ? B.data + column : B.data + B.K * column,
+                                    .B_row = B.row ? B.row : width * VEC_LANES,
+                                    .K = B.K,
+                                    .C = (C_row ? C + column : C + M * column) + i * C_step,
+                                    .C_row = C_step,
+                                    .accumulate = accumulate};
+            if (rows == 1) {
+                tile_1_row(width, &call);
+            } else {
+                product_of_rows(rows, width, call);
+            }
         }
     }
 }
