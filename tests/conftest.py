@@ -1,6 +1,7 @@
 """What all tests share: the instruction sets and dtypes that they run over, random networks, and where texts are."""
 
 import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 import fastrnn
 from fastrnn import _core
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: tests of Ctrl-C would wait for ever
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CPU = fastrnn.cpu_info()
 ISAS = (CPU["isa"],) if CPU["forced"] else CPU["available"]
