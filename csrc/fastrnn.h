@@ -20,13 +20,26 @@
  *                                                       &gradients, hlast, &loss, workspace);
  *     if (status != FASTRNN_OK) fprintf(stderr, "%s\n", fastrnn_status_message(status));
  *
+ * Stacks of recurrent layers (RNN, GRU, LSTM) are described by a fastrnn_stack, their sequences by a fastrnn_batch, and
+ * fastrnn_stack_memory_* says how much memory a call needs:
+ *
+ *     fastrnn_stack stack = {.cell = FASTRNN_GRU, .input_size = 65, .hidden_size = 100, .layers = 1, .directions = 1,
+ *                            .bias = 1};
+ *     fastrnn_batch batch = {.T = 25, .B = 1, .one_hot = 1};
+ *     fastrnn_stack_bytes bytes;
+ *     fastrnn_stack_memory_f32(&stack, &batch, &bytes);
+ *     fastrnn_stack_input_f32 input = {.parameters = parameters, .indices = characters};
+ *     fastrnn_stack_output_f32 output = {.y = y};
+ *     fastrnn_stack_forward_f32(&stack, &batch, &input, &output, tape, workspace);
+ *
  * Threads: the doors may be called from any number of threads at once, each with its own workspace and outputs. The
  * only global state is the chosen instruction set, one atomic pointer.
  *
  * Numbers: float32 (_f32) and float64 (_f64) share one source. NaN and infinity propagate as in NumPy. On one machine
  * with one instruction set the same input gives the same bits.
  *
- * The mathematics is that of Karpathy's min-char-rnn; the names Wxh, Whh, Why, bh, by, hprev are its names.
+ * Names: the character model's (Wxh, Whh, Why, bh, by, hprev) are those of Karpathy's min-char-rnn, the stacks' (W_ih,
+ * W_hh, b_ih, b_hh, gates and their order) those of PyTorch's modules.
  */
 #ifndef FASTRNN_H
 #define FASTRNN_H

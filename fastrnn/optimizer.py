@@ -2,6 +2,7 @@
 settings, what it remembers of each layer, and how that is saved."""
 
 import math
+from _thread import allocate_lock
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,6 +31,7 @@ class Optimizer(ABC):
         self.learning_rate = learning_rate
         self.iterations = 0
         self.slots: Slots = {}
+        self._stepping = allocate_lock()
 
     def _remember(self, *names: str) -> None:
         """Makes slots of these names, zero at first."""
@@ -61,11 +63,13 @@ class Optimizer(ABC):
         ValueError or TypeError where a flat buffer or a slot is no longer the array that it was, and then nothing is
         changed. Gradients that are NaN or infinite go where the arithmetic takes them: `clip_gradient_norm` before
         the step refuses them. In the running sums and means, numbers below the dtype's least normal one count as 0.
+        Of several threads that call it at once, each waits for the others.
         """
         parameters = [layer.flat_parameters for layer in self.layers]
         gradients = [layer.flat_gradients for layer in self.layers]
-        self._update(parameters, gradients)
-        self.iterations += 1
+        with self._stepping:
+            self._update(parameters, gradients)
+            self.iterations += 1
 
     @abstractmethod
     def _update(self, parameters: list[Array], gradients: list[Array]) -> None:
@@ -75,6 +79,13 @@ class Optimizer(ABC):
         """Sets every gradient of every layer to zero."""
         for layer in self.layers:
             layer.zero_gradients()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_stepping"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._stepping = allocate_lock()
 
     def state_dict(self) -> dict[str, Any]:
         """What the next steps depend on besides the settings: `iterations`, `learning_rate` and copies of `slots`."""

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from test_objects import in_threads
 
 import fastrnn
 from fastrnn import _core, min_char_rnn, reference
@@ -619,3 +620,14 @@ def test_no_thread_moves_what_a_step_works_on():
         with contextlib.suppress(ValueError):
             _core.update_sgd([parameter], [gradient], {}, learning_rate=0.1, **settings)
     thread.join()
+
+
+def test_steps_of_several_threads_are_taken_one_after_the_other():
+    def trained(threads, steps):
+        layers = layer(np.float64, 50_000)
+        layers.flat_gradients[...] = np.random.default_rng(0).standard_normal(50_000)
+        optimizer = fastrnn.Adam(layers)
+        in_threads([lambda: [optimizer.step() for _ in range(steps)]] * threads)
+        return optimizer.iterations, bits([layers])
+
+    assert trained(8, 20) == trained(1, 160)
