@@ -7,6 +7,7 @@ Symbols: T steps, B sequences in a batch, I inputs, H hidden units, L layers, D 
 are of the layer's dtype, float32 or float64; another float dtype is a TypeError that says how to convert it.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,12 @@ from fastrnn.tape import Tape, read
 __all__ = ["GRU", "LSTM", "RNN", "Embedding", "Linear"]
 
 
-class _Recurrent(RecurrentLayer):
+class _Recurrent(RecurrentLayer, ABC):
     """What the recurrent layers have in common: all but the kind of cell."""
 
+    @abstractmethod
     def _cell(self) -> str:
         """The name of the cell among the kernels' `CELLS`."""
-        raise NotImplementedError
 
     def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
         super()._attach(flat_parameters, flat_gradients)

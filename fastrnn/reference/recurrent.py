@@ -4,6 +4,7 @@ A cell takes an input and a state to a new state, whose first array is the outpu
 batch, I inputs, H hidden units, L layers, D directions.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ class Kept:
     scales: list[Array] = field(default_factory=list)  # of each gap between layers: what dropout multiplied by
 
 
-class Recurrent(RecurrentLayer):
+class Recurrent(RecurrentLayer, ABC):
     """All that a recurrent layer does, but for the step of its cell.
 
     Dropout, in `forward` only: what a layer below the last puts out, (T, B, D*H), is kept where
@@ -37,14 +38,14 @@ class Recurrent(RecurrentLayer):
     from the bottom up.
     """
 
+    @abstractmethod
     def _cell(self, ih: Affine, hh: Affine, x: Array | Integers, state: State) -> tuple[State, Memory]:
         """The state after x, and what `_cell_backward` needs. ih is the map of x, hh the map of h."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _cell_backward(self, ih: Affine, hh: Affine, memory: Memory, dstate: State) -> tuple[Array, State]:
         """From the gradient with respect to the state after a step: those with respect to its x and to the state
         before it. Those of the parameters are added to."""
-        raise NotImplementedError
 
     def __call__(self, x: Any, h0: Any = None, lengths: Any = None) -> tuple[Array, Any]:
         """y, h_n: the outputs (T, B, D*H) and the last states, without a tape and without dropout.
