@@ -72,7 +72,7 @@ typedef struct {
     const FASTRNN_REAL *parameters;
     const FASTRNN_REAL *x;       /* (T, B, I), unless the batch is one_hot */
     const int64_t *indices;      /* (T, B), if it is */
-    const FASTRNN_REAL *h0, *c0; /* (layers directions, B, H) the states before the first step; NULL: zeros; c0: an LSTM's */
+    const FASTRNN_REAL *h0, *c0; /* (layers directions, B, H) the first states; NULL: zeros; c0: an LSTM's */
     const FASTRNN_REAL *dropout; /* (layers - 1, T, B, directions H) each layer's output, but the last one's, is multiplied
                                   * by this on its way up, if the batch says so */
 } FASTRNN_TYPED(fastrnn_stack_input);
@@ -93,7 +93,7 @@ typedef struct {
 /* d loss / d input. */
 typedef struct {
     FASTRNN_REAL *parameters; /* added to */
-    FASTRNN_REAL *x;          /* (T, B, I), zero past a sequence's length; NULL: not wanted; for one_hot batches not looked at */
+    FASTRNN_REAL *x;          /* (T, B, I), zero past a length; NULL: not wanted; not looked at if the batch is one_hot */
     FASTRNN_REAL *h0, *c0;    /* (layers directions, B, H); NULL: not wanted */
 } FASTRNN_TYPED(fastrnn_stack_input_gradient);
 
@@ -134,8 +134,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_linear_forward)(size_t N, size_t inputs, si
                                                      const FASTRNN_TYPED(fastrnn_linear) *layer, const FASTRNN_REAL *x,
                                                      FASTRNN_REAL *y, void *tape, void *workspace);
 
-/* From dy = d loss / d y (N, O) and the tape of the forward call, which is only read: the gradients, of b unless by is NULL, are added to, and dx (N, I), unless it is NULL,
- * gets W^T dy. */
+/* From dy = d loss / d y (N, O) and the tape of the forward call, which is only read: the gradients, of b unless by is NULL,
+ * are added to, and dx (N, I), unless it is NULL, gets W^T dy. */
 fastrnn_status FASTRNN_TYPED(fastrnn_linear_backward)(size_t N, size_t inputs, size_t outputs,
                                                       const FASTRNN_TYPED(fastrnn_linear) *layer, const void *tape,
                                                       const FASTRNN_REAL *dy,

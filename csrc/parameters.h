@@ -30,7 +30,8 @@ typedef struct {
 
 static inline strand_parameters parameters_of(const fastrnn_stack *stack, size_t layer, size_t direction)
 {
-    const size_t GH = stack_gates(stack) * stack->hidden_size, H = stack->hidden_size, D = stack->directions, bias = stack->bias ? GH : 0;
+    const size_t H = stack->hidden_size, D = stack->directions;
+    const size_t GH = stack_gates(stack) * H, bias = stack->bias ? GH : 0;
     const size_t first_layer = GH * (stack->input_size + H) + 2 * bias, other_layers = GH * (D * H + H) + 2 * bias;
     const size_t inputs = stack_inputs(stack, layer);
     strand_parameters p = {0};

@@ -82,7 +82,8 @@ cdef class Stack:
         self.dtype = real_dtype(parameters, "parameters")
         cdef size_t count = fastrnn_stack_parameters(&self.stack)
         if count == 0:
-            raise ValueError(f"{layers} layers of {hidden_size} units over {input_size} inputs are too large: 2**24 units, 255 layers at most")
+            raise ValueError(f"{layers} layers of {hidden_size} units over {input_size} inputs are too large: "
+                             "2**24 units, 255 layers at most")
         check_array(parameters, "parameters", (count,), "(N,)", self.dtype)
         check_array(gradients, "gradients", (count,), "(N,)", self.dtype)
         self.parameters, self.gradients = parameters, gradients

@@ -1,10 +1,5 @@
 /* The caller's weights and biases, in the order and padding of a cell's slots. */
 
-static size_t range_width(slot_range range, size_t H, size_t u)
-{
-    return range.count == 1 ? H : range.count * u; /* one slot alone needs no room for the next */
-}
-
 /* Columns begin ... end - 1 of the gates of a range, side by side and transposed, each followed by zeros up to the next:
  * dst (K, end - begin), rows `row` apart. W is (G H, K). */
 static void transpose_gates(const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K, const real *W,

@@ -397,7 +397,8 @@ static void stack_step(const fastrnn_stack *stack, const fastrnn_batch *batch, c
             for (size_t b = 0; b < B; b++) {
                 memcpy(s.slots + b * call.slot_row, w.bias, cell->slots * call.u * sizeof(real));
             }
-            step_inputs(&call, layer, layer == 0 ? input->x : w.x, layer == 0 ? stack->input_size : padded_row(H), W_ih, s.slots);
+            const real *x = layer == 0 ? input->x : w.x;
+            step_inputs(&call, layer, x, layer == 0 ? stack->input_size : padded_row(H), W_ih, s.slots);
         }
         states_from_caller(&call.plan, H, states_of(&call, input->h0, layer, 0), w.hs, h);
         states_from_caller(&call.plan, H, states_of(&call, input->c0, layer, 0), w.cs, h);

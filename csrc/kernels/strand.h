@@ -23,7 +23,7 @@ typedef struct {
     size_t B, H;
     size_t h, u, slot_row; /* numbers from row to row of states, from slot to slot, from row to row of slots */
     step_rows rows;
-    real *hs, *cs;        /* (B + N, h) the states before the first step, then those after each; cs: the cell's, of an LSTM */
+    real *hs, *cs;        /* (B + N, h) the states before the first step, then after each; cs: an LSTM's */
     real *slots;          /* (N, slot_row) */
     const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
@@ -60,6 +60,12 @@ INLINE real *slots_at(const strand *s, size_t t)
     return s->slots + rows_before(&s->rows, t) * s->slot_row;
 }
 
+/* Numbers that the slots of a range take side by side: one alone needs no room for the next. */
+static size_t range_width(slot_range range, size_t H, size_t u)
+{
+    return range.count == 1 ? H : range.count * u;
+}
+
 /* slots += what W_hh adds: product p of the cell, of n rows of states. Every other step sweeps through the weights
  * backward: where they are larger than a cache level, the part that was used last is still there. */
 INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, size_t n, const real *states,
@@ -76,7 +82,7 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
         return;
     }
     const size_t earlier = p == 0 ? 0 : cell->products[0].count;
-    right_factor weights = packed(s->Whh_transposed + earlier * H * s->u, H, range.count == 1 ? H : range.count * s->u);
+    right_factor weights = packed(s->Whh_transposed + earlier * H * s->u, H, range_width(range, H, s->u));
     weights.backward = t % 2;
     product(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
 }

@@ -265,8 +265,8 @@ INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_firs
 #endif
 
 #if VEC_BITS == 512
-/* x / sqrt(x): the instruction takes longer here, in float64 three times, and elsewhere it does not. Of 0 this is 0 times a finite
- * number; infinity and NaN are their own roots. */
+/* x / sqrt(x): the instruction takes longer here, in float64 three times, and elsewhere it does not. Of 0 this is 0 times
+ * a finite number; infinity and NaN are their own roots. */
 INLINE vec vec_sqrt(vec x)
 {
     const vec y = vec_rsqrt(vec_max(vec_set1(REAL_SMALLEST_NORMAL), x));
