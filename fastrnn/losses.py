@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn import _core
-
-Array = NDArray[np.floating[Any]]
+from fastrnn.arrays import Array
 
 
 def softmax_cross_entropy(logits: Array, targets: ArrayLike, reduction: str = "mean") -> tuple[float, Array]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from fastrnn._core import CharNetwork, adagrad
 from fastrnn.arguments import positive
+from fastrnn.arrays import Array
 from fastrnn.training import CharTrainer
 
 __all__ = ["Trainer", "adagrad", "bind"]
 
-Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 Loss = tuple[float, Array, Array, Array, Array, Array, Array]
 

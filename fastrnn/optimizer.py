@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastrnn.arguments import finite, integer
+from fastrnn.arrays import Array
 from fastrnn.layer import Layer, layers_of
 
-Array = NDArray[np.floating[Any]]
 Slots = dict[str, list[Array]]
 
 

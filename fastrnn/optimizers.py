@@ -6,7 +6,8 @@ optimizer.step()
 """
 
 from fastrnn import _core, optimizer
-from fastrnn.optimizer import Array, Optimizer
+from fastrnn.arrays import Array
+from fastrnn.optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 

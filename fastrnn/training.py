@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.arguments import finite, integer, positive
+from fastrnn.arrays import Array
 from fastrnn.errors import NumericalError
-
-Array = NDArray[np.floating[Any]]
 
 
 class CharTrainer(ABC):

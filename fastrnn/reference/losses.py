@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.arrays import Array
 from fastrnn.errors import NumericalError
 
-Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 
 

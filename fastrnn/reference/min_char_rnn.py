@@ -15,12 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastrnn.arrays import Array
 from fastrnn.errors import NumericalError
 from fastrnn.training import CharTrainer
-
-Array = NDArray[np.floating[Any]]
 
 
 def log_softmax(y: Array) -> Array:

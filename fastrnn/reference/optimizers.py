@@ -10,9 +10,9 @@ import numpy as np
 
 from fastrnn import optimizer
 from fastrnn.arguments import positive
+from fastrnn.arrays import Array
 from fastrnn.clipping import norm_not_finite
 from fastrnn.layer import Layer, layers_of
-from fastrnn.optimizer import Array
 
 
 class SGD(optimizer.SGD):
