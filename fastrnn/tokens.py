@@ -139,6 +139,7 @@ class ByteTokens(Tokens):
         return decode
 
     def state(self) -> dict[str, Any]:
+        """The kind, which says it all."""
         return {"kind": self.kind}
 
 
@@ -196,6 +197,7 @@ class VocabularyTokens(Tokens):
         return "".join(map(self.vocabulary.__getitem__, codes.tolist()))
 
     def state(self) -> dict[str, Any]:
+        """The vocabulary, a list in which JSON keeps each token apart, and the options."""
         return {
             "kind": self.kind,
             "vocabulary": list(self.vocabulary),

@@ -404,7 +404,7 @@ WORD = tokens_of("word", "one two", unknown="?").state()
         CHAR | {"newline": ["\n"]},
         CHAR | {"lowercase": 1},
         CHAR | {"lowercase": None},
-        WORD | {"vocabulary": [" two", "", "?"]},
+        WORD | {"vocabulary": ["", " two", "?"]},
         WORD | {"vocabulary": ["?"] * 2},
         WORD | {"unknown": ""},
         WORD | {"unknown": 5},
