@@ -332,7 +332,7 @@ def tokens_of(
     tokens outside the vocabulary, which without it are errors. newline="\\n" makes \\r\\n and \\r that, lowercase makes
     characters lower case if that is one character, here and in all that is encoded; "byte" takes none of the four.
 
-    A file is read in blocks: memory is for the vocabulary alone. ValueError or TypeError for arguments that are
+    A file is read in blocks: memory is for its distinct tokens alone. ValueError or TypeError for arguments that are
     otherwise, an empty text, bytes or a file not in UTF-8 (but for "byte"), a file that is not regular or changes, more
     than 2**24 - 1 distinct words; OSError for a file that can't be read.
     """
