@@ -266,3 +266,32 @@ static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_upd
     update(n, &a, adam_step, &c);
     subnormals_restore(subnormals);
 }
+
+/* ---- any of them ----------------------------------------------------------------------------------------------- */
+
+/* A step of this optimizer, at this learning rate, the iteration being 1 for the first. */
+static void optimizer_step(const fastrnn_optimizer *optimizer, double learning_rate, uint64_t iteration, size_t n,
+                           const TYPED(fastrnn_update) *arrays)
+{
+    fastrnn_optimizer now = *optimizer;
+    switch (now.kind) {
+    case FASTRNN_SGD:
+        now.settings.sgd.learning_rate = learning_rate;
+        now.settings.sgd.iteration = iteration;
+        sgd(&now.settings.sgd, n, arrays);
+        break;
+    case FASTRNN_ADAGRAD:
+        now.settings.adagrad.learning_rate = learning_rate;
+        adagrad(&now.settings.adagrad, n, arrays);
+        break;
+    case FASTRNN_RMSPROP:
+        now.settings.rmsprop.learning_rate = learning_rate;
+        rmsprop(&now.settings.rmsprop, n, arrays);
+        break;
+    case FASTRNN_ADAM:
+        now.settings.adam.learning_rate = learning_rate;
+        now.settings.adam.iteration = iteration;
+        adam(&now.settings.adam, n, arrays);
+        break;
+    }
+}

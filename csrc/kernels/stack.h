@@ -129,26 +129,39 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
     }
 }
 
+/* All layers, into the tape, and the last states. */
+static void layers_forward(const stack_call *call, const TYPED(fastrnn_stack_input) *input,
+                           const TYPED(fastrnn_stack_output) *output, const forward_scratch *w)
+{
+    for (size_t layer = 0; layer < call->stack->layers; layer++) {
+        for (size_t direction = 0; direction < call->D; direction++) {
+            strand_forward(call, layer, direction, input, output, w);
+        }
+    }
+}
+
+/* The states of the last layer's steps, (N, h), on the tape. */
+static const real *top_states(const stack_call *call, size_t direction)
+{
+    return strand_at(call, call->stack->layers - 1, direction).hs + call->batch->B * call->h;
+}
+
 static void stack_forward(const fastrnn_stack *stack, const fastrnn_batch *batch,
                           const TYPED(fastrnn_stack_input) *input, const TYPED(fastrnn_stack_output) *output, void *tape,
                           void *workspace)
 {
     const stack_call call = stack_call_on(stack, batch, tape);
-    const size_t H = call.H, width = call.D * H, top = stack->layers - 1;
+    const size_t H = call.H, width = call.D * H;
     forward_scratch w;
     lay_out_forward(&call, (uintptr_t)workspace, &w);
     const uint64_t subnormals = subnormals_as_zero();
-    for (size_t layer = 0; layer < stack->layers; layer++) {
-        for (size_t direction = 0; direction < call.D; direction++) {
-            strand_forward(&call, layer, direction, input, output, &w);
-        }
-    }
+    layers_forward(&call, input, output, &w);
     if (batch->lengths) {
         memset(output->y, 0, batch->T * batch->B * width * sizeof(real));
     }
     for (size_t direction = 0; direction < call.D; direction++) {
-        const real *states = strand_at(&call, top, direction).hs + batch->B * call.h;
-        rows_to_caller(&call.plan, direction == 1, H, states, call.h, output->y + direction * H, width);
+        rows_to_caller(&call.plan, direction == 1, H, top_states(&call, direction), call.h,
+                       output->y + direction * H, width);
     }
     subnormals_restore(subnormals);
 }
@@ -325,6 +338,24 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     }
 }
 
+/* All layers, from what comes from above in w->dhs[0]. */
+static void layers_backward(const stack_call *call, const TYPED(fastrnn_stack_input) *input,
+                            const TYPED(fastrnn_stack_output_gradient) *output_gradient,
+                            const TYPED(fastrnn_stack_input_gradient) *input_gradient, const backward_scratch *w)
+{
+    const size_t D = call->D, layers = call->stack->layers;
+    for (size_t layer = layers; layer-- > 0;) {
+        const size_t now = (layers - 1 - layer) % 2;
+        for (size_t direction = 0; direction < D && layer > 0; direction++) {
+            memset(w->dhs[1 - now][direction], 0, call->N * call->h * sizeof(real));
+        }
+        for (size_t direction = 0; direction < D; direction++) {
+            strand_backward(call, layer, direction, input, output_gradient, input_gradient, w, w->dhs[now],
+                            w->dhs[1 - now]);
+        }
+    }
+}
+
 static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batch,
                            const TYPED(fastrnn_stack_input) *input, void *tape,
                            const TYPED(fastrnn_stack_output_gradient) *output_gradient,
@@ -342,16 +373,7 @@ static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batc
         rows_from_caller(&call.plan, direction == 1, H, output_gradient->y + direction * H, D * H, w.dhs[0][direction],
                          call.h);
     }
-    for (size_t layer = stack->layers; layer-- > 0;) {
-        const size_t now = (stack->layers - 1 - layer) % 2;
-        for (size_t direction = 0; direction < D && layer > 0; direction++) {
-            memset(w.dhs[1 - now][direction], 0, call.N * call.h * sizeof(real));
-        }
-        for (size_t direction = 0; direction < D; direction++) {
-            strand_backward(&call, layer, direction, input, output_gradient, input_gradient, &w, w.dhs[now],
-                            w.dhs[1 - now]);
-        }
-    }
+    layers_backward(&call, input, output_gradient, input_gradient, &w);
     subnormals_restore(subnormals);
 }
 
