@@ -52,17 +52,17 @@ static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear
     product(N, (left_factor){x, x_row, 1}, packed(packed_W, I, O), y, y_row, layer->by != NULL);
 }
 
-/* In the forward pass this was y = W x + b, so now dW += sum over the rows of dy x^T, db += sum of dy ... */
-static void linear_weights_back(size_t N, size_t I, size_t O, const real *x, size_t x_row, const real *dy, size_t y_row,
-                                const TYPED(fastrnn_linear) *gradients, real *some_rows, real *sums)
+/* In the forward pass this was y = W x + b, so now dW = sum over the rows of dy x^T, db = sum of dy ... */
+static void linear_weights_back(const gradient_use *use, size_t N, size_t I, size_t O, const real *x, size_t x_row,
+                                const real *dy, size_t y_row, const TYPED(fastrnn_linear) *gradients, real *some_rows,
+                                real *sums)
 {
-    const gradient_use added = {.way = GRADIENT_ADDED};
     const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
     const weight_target b = {.N = O, .gradient = gradients->by};
     const right_factor inputs = {.data = x, .K = N, .N = I, .row = x_row};
-    weight_gradient(&added, (left_factor){dy, 1, y_row}, inputs, &W, some_rows);
+    weight_gradient(use, (left_factor){dy, 1, y_row}, inputs, &W, some_rows);
     if (gradients->by != NULL) {
-        bias_gradient(&added, N, dy, y_row, &b, sums);
+        bias_gradient(use, N, dy, y_row, &b, sums);
     }
 }
 
@@ -98,8 +98,9 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
     lay_out_linear_tape(N, I, (uintptr_t)tape, &w);
     const size_t x_row = padded_row(I), y_row = padded_row(O);
     const uint64_t subnormals = subnormals_as_zero();
+    const gradient_use added = {.way = GRADIENT_ADDED};
     copy_to_padded(N, O, dy, w.y, y_row);
-    linear_weights_back(N, I, O, w.x, x_row, w.y, y_row, gradients, w.rows, w.sums);
+    linear_weights_back(&added, N, I, O, w.x, x_row, w.y, y_row, gradients, w.rows, w.sums);
     if (dx != NULL && lies_well(I, dx)) {
         linear_inputs_back(N, I, O, layer, w.y, y_row, w.W, dx, I);
     } else if (dx != NULL) {

@@ -125,7 +125,8 @@ static const real *output_inputs(const network_call *call, const network_memory 
     return m->tops;
 }
 
-/* Back from dy, in m->ys, to the gradient of all parameters; tops is what the linear layer read. */
+/* Back from dy, in m->ys, to the gradient of all parameters, which replaces what is in m->gradient; tops is what the linear
+ * layer read. */
 static void network_backward(const network_call *call, const network_memory *m, real *parameters, const int64_t *tokens,
                              const real *tops)
 {
@@ -136,11 +137,10 @@ static void network_backward(const network_call *call, const network_memory *m, 
                                                           .x = call->batch.one_hot ? NULL : m->dx};
     const TYPED(fastrnn_linear) layer = output_layer(call, parameters), dlayer = output_layer(call, m->gradient);
     const size_t N = call->N, H = call->H, I = call->stack->input_size;
-    backward_scratch w;
+    backward_scratch w = {.use = {.way = GRADIENT_CLIPPED, .limit = INFINITY}};
     lay_out_backward(&stack, (uintptr_t)m->scratch, &w);
 
-    memset(m->gradient, 0, call->at.end * sizeof(real));
-    linear_weights_back(N, H, call->V, tops, call->h, m->ys, call->v, &dlayer, m->some_rows, m->sums);
+    linear_weights_back(&w.use, N, H, call->V, tops, call->h, m->ys, call->v, &dlayer, m->some_rows, m->sums);
     linear_inputs_back(N, H, call->V, &layer, m->ys, call->v, m->W, w.dhs[0][0], call->h);
     if (call->batch.dropout) {
         drop_out(N, H, top_factors(call, m), w.dhs[0][0], call->h, w.dhs[0][0]);
@@ -150,6 +150,7 @@ static void network_backward(const network_call *call, const network_memory *m, 
     }
     layers_backward(&stack, &input, &from_above, &gradient, &w);
     if (!call->batch.one_hot) {
+        memset(m->gradient + call->at.embedding, 0, call->network->embeddings * I * sizeof(real));
         embedding_backward(N, I, tokens, m->dx, m->gradient + call->at.embedding);
     }
 }

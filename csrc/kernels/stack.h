@@ -192,7 +192,6 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
                                    const backward_scratch *w)
 {
     const cell_kind *cell = call->cell;
-    const gradient_use added = {.way = GRADIENT_ADDED};
     const size_t H = call->H, u = call->u;
     const right_factor before = {
         .data = states_before_rows(call, s, w->hs_before), .K = call->N, .N = H, .row = call->h};
@@ -201,9 +200,9 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
         const weight_target weight = {.M = H, .N = H, .gradient = dW_hh + cell->gate[slot] * H * H};
         const left_factor d_transposed = {d->data + slot * u, 1, d->row};
         if (in_range(cell->products[0], slot)) {
-            weight_gradient(&added, d_transposed, before, &weight, w->some_rows);
+            weight_gradient(&w->use, d_transposed, before, &weight, w->some_rows);
         } else if (in_range(cell->products[1], slot)) {
-            weight_gradient(&added, d_transposed, reset, &weight, w->some_rows);
+            weight_gradient(&w->use, d_transposed, reset, &weight, w->some_rows);
         }
     }
 }
@@ -231,7 +230,9 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
     const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
+    const bool add = w->use.way == GRADIENT_ADDED;
     if (few_columns(call->N, I)) {
+        memset(dW_ih, 0, add ? 0 : stack_gates(call->stack) * H * I * sizeof(real));
         one_hot_columns_back(call, indices, d, dW_ih);
         return;
     }
@@ -242,7 +243,8 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
         }
     }
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I, TRANSPOSE_ADDED);
+        transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I,
+                  add ? TRANSPOSE_ADDED : TRANSPOSE_DENSE);
     }
 }
 
@@ -255,12 +257,11 @@ static void input_weights_back(const stack_call *call, size_t layer, const stran
         return;
     }
     const cell_kind *cell = call->cell;
-    const gradient_use added = {.way = GRADIENT_ADDED};
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     const right_factor x = {.data = tape->x, .K = call->N, .N = I, .row = tape->x_row};
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
         const weight_target weight = {.M = H, .N = I, .gradient = dW_ih + cell->gate[slot] * H * I};
-        weight_gradient(&added, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
+        weight_gradient(&w->use, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
     }
 }
 
@@ -326,7 +327,8 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
         recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);
         input_weights_back(call, layer, &tape, &d, gradients + p.W_ih, w);
         if (call->stack->bias) {
-            slot_biases_back(cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh, w->sums);
+            slot_biases_back(&w->use, cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh,
+                             w->sums);
         }
         strand_inputs_back(call, layer, direction == 1, &d, parameters + p.W_ih, input, input_gradient->x, w, dhs_below);
     }
@@ -363,7 +365,7 @@ static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batc
 {
     const stack_call call = stack_call_on(stack, batch, tape);
     const size_t H = call.H, D = call.D;
-    backward_scratch w;
+    backward_scratch w = {.use = {.way = GRADIENT_ADDED}};
     lay_out_backward(&call, (uintptr_t)workspace, &w);
     const uint64_t subnormals = subnormals_as_zero();
     if (!batch->one_hot && input_gradient->x) {

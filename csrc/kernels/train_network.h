@@ -8,19 +8,18 @@ typedef struct {
     const TYPED(fastrnn_learner) *learner;
 } network_training;
 
-/* The gradient is cut down to the limits. False if it holds NaN or infinity. */
-static bool limit_gradient(size_t n, const fastrnn_training *training, real *gradient)
+/* How the gradient is to be cut down on its way to the optimizer. False if it holds NaN or infinity. */
+static bool find_limits(size_t n, const fastrnn_training *training, real *gradient, gradient_limits *limits)
 {
-    if ((real)training->clip_value < INFINITY) {
-        clip(n, (real)training->clip_value, gradient);
-    }
+    *limits = (gradient_limits){(real)training->clip_value, 1};
     if (training->clip_norm == INFINITY) {
         return all_finite(n, gradient);
     }
-    const double all = norm(n, gradient), factor = training->clip_norm / (all + 1e-6);
-    if (factor < 1) {
-        scale(n, (real)factor, gradient);
+    if (limits->most < INFINITY) {
+        clip(n, limits->most, gradient); /* the norm is that of the clipped gradient */
     }
+    const double all = norm(n, gradient), factor = training->clip_norm / (all + 1e-6);
+    limits->factor = factor < 1 ? (real)factor : 1;
     return isfinite(all);
 }
 
@@ -49,11 +48,12 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     }
     network_backward(call, m, l->parameters, e->tokens, tops);
     leave_out_second_bias(call, m->gradient);
-    if (!limit_gradient(n, training, m->gradient)) {
+    gradient_limits limits;
+    if (!find_limits(n, training, m->gradient, &limits)) {
         return FASTRNN_ERROR_NOT_FINITE;
     }
     const TYPED(fastrnn_update) update = {l->parameters, m->gradient, l->momentum, l->mean, l->squares};
-    optimizer_step(t->optimizer, learning_rate, training->iterations + 1, n, &update);
+    optimizer_step(t->optimizer, learning_rate, training->iterations + 1, limits, n, &update);
     memcpy(l->h, m->hn, states * sizeof(real));
     if (l->c != NULL) {
         memcpy(l->c, m->cn, states * sizeof(real));
@@ -132,6 +132,7 @@ static fastrnn_status network_train(const fastrnn_network *network, size_t T, si
         return char_rnn_train(&shape, &model, &memory, learner->h, training, iterations, interruption, workspace);
     }
     lay_out_training(&t.call, (uintptr_t)workspace, &t.m);
+    memset(t.m.gradient, 0, t.call.at.end * sizeof(real)); /* for good, what belongs to no parameter */
     const training_engine engine = {T, B, network_inputs(network), t.m.tokens, t.m.targets, network_iterate,
                                     network_forget, &t};
     return run_training(&engine, training, iterations, interruption);
