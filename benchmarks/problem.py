@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.text import Vocabulary, default_text
+from fastrnn.text import default_text
+from fastrnn.tokens import tokens_of
 
 Array = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -43,7 +44,7 @@ def text(V: int) -> Indices:
     manual = default_text()
     frequent = sorted(set(manual), key=lambda character: (-manual.count(character), character))[:V]
     manual = "".join(character for character in manual if character in frequent)
-    return Vocabulary(manual).encode(manual)
+    return tokens_of("char", manual).encode(manual)
 
 
 def streams(problem: Problem) -> Indices:

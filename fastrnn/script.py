@@ -15,15 +15,16 @@ from typing import NoReturn
 import numpy as np
 
 from fastrnn.errors import NumericalError
-from fastrnn.text import Vocabulary, default_text, read_text
+from fastrnn.text import default_text, read_text
+from fastrnn.tokens import tokens_of
 
 SAMPLE_LENGTH = 200  # characters
 
 
 def train(args: argparse.Namespace, text: str, module: ModuleType) -> None:
     """Trains and prints as the script does: a sample from the state before an iteration, then that iteration's loss."""
-    vocabulary = Vocabulary(text)
-    H, V = args.hidden_size, len(vocabulary)
+    tokens = tokens_of("char", text)
+    H, V = args.hidden_size, tokens.size
     print(f"data has {len(text)} characters, {V} unique.")
 
     # The script's draws from NumPy's global state, in its order.
@@ -35,11 +36,11 @@ def train(args: argparse.Namespace, text: str, module: ModuleType) -> None:
     parameters = (Wxh, Whh, Why, np.zeros((H, 1), args.dtype), np.zeros((V, 1), args.dtype))
     _, sample = module.bind(*parameters)
     trainer = module.Trainer(
-        *parameters, vocabulary.encode(text), seq_length=args.seq_length, learning_rate=args.learning_rate
+        *parameters, tokens.encode(text), seq_length=args.seq_length, learning_rate=args.learning_rate
     )
     for n in range(0, args.iterations, args.sample_every):
         characters = sample(trainer.hprev, trainer.text[trainer.position], SAMPLE_LENGTH)
-        print(f"----\n {vocabulary.decode(characters)} \n----")
+        print(f"----\n {tokens.decode(characters)} \n----")
         print(f"iter {n}, loss: {trainer.run(1):f}", flush=True)
         trainer.run(min(args.sample_every, args.iterations - n) - 1)
 

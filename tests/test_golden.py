@@ -13,7 +13,8 @@ import pytest
 
 import fastrnn
 from fastrnn import min_char_rnn, reference
-from fastrnn.text import Vocabulary, default_text
+from fastrnn.text import default_text
+from fastrnn.tokens import tokens_of
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(fastrnn.__file__).parents[1]), "PYTHONUTF8": "1"}
 
@@ -102,8 +103,8 @@ def test_the_script_of_the_document_prints_the_same_with_the_one_line(seed_docum
 
 def script(bind, text, iterations):
     """What min-char-rnn prints, at learning rate 1e-2: its loop, over these functions."""
-    vocabulary = Vocabulary(text)
-    data, H, V, T = vocabulary.encode(text), 100, len(vocabulary), 25
+    tokens = tokens_of("char", text)
+    data, H, V, T = tokens.encode(text), 100, tokens.size, 25
     np.random.seed(0)  # noqa: NPY002
     Wxh, Whh, Why = (np.random.randn(*shape) * 0.01 for shape in ((H, V), (H, H), (V, H)))  # noqa: NPY002
     arrays = [Wxh, Whh, Why, np.zeros((H, 1)), np.zeros((V, 1))]
@@ -117,7 +118,7 @@ def script(bind, text, iterations):
             hprev, p = np.zeros((H, 1)), 0
         inputs, targets = data[p : p + T].tolist(), data[p + 1 : p + T + 1].tolist()
         if n % 100 == 0:
-            lines.append(f"----\n {vocabulary.decode(sample(hprev, inputs[0], 200))} \n----")
+            lines.append(f"----\n {tokens.decode(sample(hprev, inputs[0], 200))} \n----")
         loss, *gradients, hprev = lossFun(inputs, targets, hprev)
         smooth_loss = smooth_loss * 0.999 + loss * 0.001
         if n % 100 == 0:

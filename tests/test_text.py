@@ -1,11 +1,11 @@
-"""fastrnn.text: the default text, reading files, and the vocabulary."""
+"""fastrnn.text: the default text, reading files whole, and any text in blocks."""
 
+import os
 import re
 
-import numpy as np
 import pytest
 
-from fastrnn.text import Vocabulary, default_text, read_text
+from fastrnn.text import TextSource, default_text, read_text
 
 TEXTS = {
     "ascii": "the quick brown fox\n",
@@ -18,61 +18,9 @@ TEXTS = {
     "one": "z",
     "none": "",
 }
-each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 
 
-# ---- the vocabulary -------------------------------------------------------------------------------------------------
-
-
-@each_text
-def test_a_vocabulary_is_the_sorted_distinct_characters(text):
-    vocabulary = Vocabulary(text)
-    assert vocabulary.characters == sorted(set(text))
-    assert len(vocabulary) == len(set(text))
-
-
-@each_text
-def test_encode_gives_each_character_its_place(text):
-    vocabulary = Vocabulary(text)
-    indices = vocabulary.encode(text)
-    assert (indices.dtype, indices.shape) == (np.int64, (len(text),))
-    assert indices.tolist() == [vocabulary.characters.index(character) for character in text]
-
-
-@each_text
-def test_decode_undoes_encode(text):
-    vocabulary = Vocabulary(text)
-    assert vocabulary.decode(vocabulary.encode(text)) == text
-    assert vocabulary.decode(vocabulary.encode(text).tolist()) == text
-
-
-def test_texts_of_the_same_characters_have_one_vocabulary():
-    """Whatever their order: a model may meet another text, or the same one in another process."""
-    assert Vocabulary("abc\u00e9").characters == Vocabulary("\u00e9cabba").characters
-
-
-def test_encode_takes_another_text_of_the_same_characters():
-    vocabulary = Vocabulary("hello")
-    assert vocabulary.characters == ["e", "h", "l", "o"]
-    assert vocabulary.encode("hole").tolist() == [1, 3, 2, 0]
-    assert vocabulary.encode("").tolist() == []
-
-
-@pytest.mark.parametrize(
-    ("text", "unknown"),
-    [("hello!", "!"), ("a", "a"), ("help", "p"), ("z", "z"), ("h\U0001f600", "\U0001f600"), ("o\x00", "\x00")],
-)
-def test_encode_names_a_character_that_it_does_not_know(text, unknown):
-    with pytest.raises(ValueError, match=re.escape(f"{unknown!r} is not in the vocabulary") + r"\Z"):
-        Vocabulary("hello").encode(text)
-
-
-def test_decode_refuses_a_number_past_the_last_character():
-    with pytest.raises(IndexError):
-        Vocabulary("hello").decode([0, 4])
-
-
-# ---- texts ----------------------------------------------------------------------------------------------------------
+# ---- whole -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_default_text_is_a_real_text_and_always_the_same():
@@ -105,7 +53,7 @@ def test_read_text_does_not_depend_on_the_locale(tmp_path, monkeypatch):
     assert read_text(path) == "d\u00e9j\u00e0"
 
 
-@pytest.mark.parametrize(
+NOT_UTF8 = pytest.mark.parametrize(
     ("content", "byte"),
     [
         (b"abc\xff", 3),
@@ -117,6 +65,9 @@ def test_read_text_does_not_depend_on_the_locale(tmp_path, monkeypatch):
     ],
     ids=["never valid", "Latin-1", "cut", "far on", "surrogate", "UTF-16"],
 )
+
+
+@NOT_UTF8
 def test_read_text_says_where_a_file_is_not_utf8(tmp_path, content, byte):
     path = tmp_path / "text.txt"
     path.write_bytes(content)
@@ -133,3 +84,119 @@ def test_read_text_of_what_is_no_file(tmp_path, name, error):
     with pytest.raises(error) as caught:
         read_text(tmp_path / name)
     assert caught.value.filename == str(tmp_path / name) or caught.value.filename == tmp_path / name
+
+
+# ---- in blocks ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[1, 2, 3, 7, 2**18])
+def block(request, monkeypatch):
+    """The size of blocks: so small that every character, line end and mark is once on a border, and the usual one."""
+    monkeypatch.setattr("fastrnn.text.BLOCK", request.param)
+    return request.param
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(content): the path of a file that holds these bytes."""
+    path = tmp_path / "text.txt"
+
+    def write(content):
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_blocks_of_a_str_join_to_it(block, name):
+    blocks = list(TextSource(TEXTS[name]).blocks())
+    assert "".join(blocks) == TEXTS[name]
+    assert all(0 < len(each) <= block for each in blocks)
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"lone surrogates"}))
+def test_the_blocks_of_bytes_and_of_a_file_join_to_their_text(block, file, name):
+    content = TEXTS[name].encode()
+    for text in (content, file(content)):
+        assert "".join(TextSource(text).blocks()) == TEXTS[name]
+        assert b"".join(TextSource(text).byte_blocks()) == content
+
+
+def test_lone_surrogates_have_bytes_too(block):
+    text = TEXTS["lone surrogates"]
+    assert b"".join(TextSource(text).byte_blocks()).decode("utf-8", "surrogatepass") == text
+
+
+def test_a_byte_order_mark_is_left_out_at_the_beginning_of_bytes_and_files(block, file):
+    content = "\ufeffa\ufeffb".encode()
+    assert "".join(TextSource(content).blocks()) == "".join(TextSource(file(content)).blocks()) == "a\ufeffb"
+    assert "".join(TextSource(content.decode()).blocks()) == "\ufeffa\ufeffb"  # there somebody put it
+    assert b"".join(TextSource(file(content)).byte_blocks()) == content
+
+
+def test_newline_makes_every_line_end_one_character(block, file):
+    content = b"unix\nwindows\r\n\r\nold mac\r\rend\r"
+    for text in (content.decode(), content, file(content)):
+        assert "".join(TextSource(text).blocks(newline="\n")) == "unix\nwindows\n\nold mac\n\nend\n"
+        assert "".join(TextSource(text).blocks()) == content.decode()
+
+
+def test_lowercase_changes_each_character_by_itself(block):
+    """As str.lower does not: a sigma at a word's end has another form there, and \u0130 becomes two characters."""
+    text = "ABC d\u00c9J\u00c0 \u039f\u0394\u039f\u03a3 \u0130 \u1e9e \U00010400 \U0001f600 \ud800"
+    expected = "abc d\u00e9j\u00e0 \u03bf\u03b4\u03bf\u03c3 \u0130 \u00df \U00010428 \U0001f600 \ud800"
+    assert "".join(TextSource(text).blocks(lowercase=True)) == expected
+
+
+@NOT_UTF8
+def test_blocks_say_where_a_text_is_not_utf8(monkeypatch, file, content, byte):
+    for size in (1, 2, 3, 7, 2**18) if len(content) < 100 else (1000, 2**18):
+        monkeypatch.setattr("fastrnn.text.BLOCK", size)
+        path = file(content)
+        for text, name in ((content, "prime"), (path, path)):
+            message = f'{name} is not UTF-8 text (byte {byte}): convert it to UTF-8, or use tokens="byte"'
+            with pytest.raises(ValueError, match=re.escape(message) + r"\Z"):
+                list(TextSource(text, "prime").blocks())
+
+
+@pytest.mark.parametrize("text", [None, 5, ["a"], bytearray(b"a"), open], ids=str)
+def test_what_is_no_text(text):
+    with pytest.raises(TypeError, match=r"^prime must be a str, bytes, or the path of a file as an os\.PathLike, not "):
+        TextSource(text, "prime")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("missing.txt", FileNotFoundError), (".", IsADirectoryError), ("file/x", NotADirectoryError)]
+)
+def test_blocks_of_what_is_no_file(tmp_path, name, error):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(error) as caught:
+        list(TextSource(tmp_path / name).blocks())
+    assert os.fspath(caught.value.filename) == str(tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_blocks_of_a_file_without_permission(file):
+    path = file(b"secret")
+    path.chmod(0)
+    with pytest.raises(PermissionError):
+        list(TextSource(path).blocks())
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is no regular file, which can be read twice: pass its content"):
+        list(TextSource(tmp_path / "pipe").byte_blocks())
+
+
+def test_a_file_that_changes_is_refused(monkeypatch, file):
+    monkeypatch.setattr("fastrnn.text.BLOCK", 4)
+    path = file(b"a text of some blocks")
+    source = TextSource(path)
+    changed = f"{path} was changed while it was being read: use a copy that nobody writes to"
+    for blocks in (source.blocks(), source.byte_blocks()):  # the second one finds it changed from the beginning
+        with pytest.raises(ValueError, match=re.escape(changed)):  # noqa: PT012
+            for _ in blocks:
+                file(b"cut")
+    assert "".join(TextSource(path).blocks()) == "cut"
