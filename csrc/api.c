@@ -84,6 +84,32 @@ size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
     return valid ? parameters_of(stack, stack->layers - 1, stack->directions - 1).end : 0;
 }
 
+static bool network_outputs_are_valid(const fastrnn_network *network)
+{
+    const size_t units = (size_t)1 << 24;
+    return network->stack.directions == 1 && network->embeddings < units && network->outputs > 0 &&
+           network->outputs < units;
+}
+
+static bool network_is_valid(const fastrnn_network *network, size_t T, size_t B)
+{
+    const fastrnn_batch batch = {.T = T, .B = B};
+    return stack_is_valid(&network->stack, &batch) && network_outputs_are_valid(network) &&
+           rows_are_valid(T * B, network->outputs);
+}
+
+fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrnn_network_offsets *offsets)
+{
+    if (network == NULL || offsets == NULL) {
+        return FASTRNN_ERROR_NULL;
+    }
+    if (fastrnn_stack_parameters(&network->stack) == 0 || !network_outputs_are_valid(network)) {
+        return FASTRNN_ERROR_SHAPE;
+    }
+    *offsets = network_offsets(network);
+    return FASTRNN_OK;
+}
+
 static bool finite_and_not_negative(double x)
 {
     return isfinite(x) && x >= 0;
@@ -101,6 +127,30 @@ static bool is_fraction(double x)
             return error;         \
         }                         \
     } while (0)
+
+static bool schedule_is_valid(const fastrnn_schedule *s)
+{
+    return isfinite(s->learning_rate) && (unsigned)s->decay <= FASTRNN_COSINE &&
+           (s->decay == FASTRNN_CONSTANT || (s->n > 0 && s->factor >= 0 && s->factor <= 1));
+}
+
+static bool text_is_valid(const fastrnn_text *text)
+{
+    return (text->width == 1 || text->width == 2 || text->width == 4 || text->width == 8) &&
+           text->length < (size_t)1 << 53;
+}
+
+/* Of a training run over B sequences of T tokens at a time: whatever has no dtype. */
+static fastrnn_status training_check(const fastrnn_training *training, size_t T, size_t B)
+{
+    const size_t stream = training->random_chunks ? training->text.length : training->text.length / B;
+    REQUIRE(text_is_valid(&training->text), FASTRNN_ERROR_VALUE);
+    REQUIRE(stream >= T + 1, FASTRNN_ERROR_SHAPE);
+    REQUIRE(training->random_chunks || training->position <= stream - (T + 1), FASTRNN_ERROR_VALUE);
+    REQUIRE(schedule_is_valid(&training->schedule), FASTRNN_ERROR_VALUE);
+    REQUIRE(training->dropout >= 0 && training->dropout < 1 && training->clip_norm > 0, FASTRNN_ERROR_VALUE);
+    return FASTRNN_OK;
+}
 
 #define FASTRNN_REAL float
 #define FASTRNN_TYPED(name) name##_f32

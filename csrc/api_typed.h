@@ -39,6 +39,16 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
     return isfinite(*loss) ? FASTRNN_OK : FASTRNN_ERROR_NOT_FINITE;
 }
 
+/* What every door that trains asks, the learning rate and the limit being numbers of this dtype. */
+static fastrnn_status FASTRNN_TYPED(training_check)(const fastrnn_training *training, size_t T, size_t B)
+{
+    const fastrnn_status status = training_check(training, T, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    REQUIRE((FASTRNN_REAL)training->clip_value > 0, FASTRNN_ERROR_VALUE);
+    REQUIRE(isfinite((FASTRNN_REAL)training->schedule.learning_rate), FASTRNN_ERROR_VALUE);
+    return FASTRNN_OK;
+}
+
 fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
     const fastrnn_shape *shape, const FASTRNN_TYPED(fastrnn_char_rnn) *model,
     const FASTRNN_TYPED(fastrnn_char_rnn) *memory, FASTRNN_REAL *hprev, fastrnn_training *training, size_t iterations,
@@ -46,13 +56,13 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
-    REQUIRE(shape && model && memory && hprev && training && training->text && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(shape && model && memory && hprev && training && training->text.tokens && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(FASTRNN_TYPED(char_rnn_is_whole)(model) && FASTRNN_TYPED(char_rnn_is_whole)(memory), FASTRNN_ERROR_NULL);
     REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
     REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
-    REQUIRE(training->length / shape->B >= shape->T + 1, FASTRNN_ERROR_SHAPE);
-    REQUIRE(training->position <= training->length / shape->B - (shape->T + 1), FASTRNN_ERROR_VALUE);
-    REQUIRE((FASTRNN_REAL)training->clip > 0 && isfinite((FASTRNN_REAL)training->learning_rate), FASTRNN_ERROR_VALUE);
+    const fastrnn_status status = FASTRNN_TYPED(training_check)(training, shape->T, shape->B);
+    REQUIRE(status == FASTRNN_OK, status);
+    REQUIRE(training->dropout == 0 && training->clip_norm == INFINITY, FASTRNN_ERROR_VALUE);
     return kernels->TABLE->char_rnn_train(shape, model, memory, hprev, training, iterations, interruption, workspace);
 }
 
@@ -286,18 +296,36 @@ static bool FASTRNN_TYPED(arrays_are_there)(size_t n, const FASTRNN_TYPED(fastrn
                       (arrays->mean || !mean) && (arrays->squares || !squares));
 }
 
+static fastrnn_status FASTRNN_TYPED(sgd_check)(const fastrnn_sgd *settings, size_t n,
+                                               const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, false, false), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
+    REQUIRE(isfinite((FASTRNN_REAL)settings->dampening) && settings->iteration > 0, FASTRNN_ERROR_VALUE);
+    REQUIRE(!settings->nesterov || (settings->momentum > 0 && settings->dampening == 0), FASTRNN_ERROR_VALUE);
+    return FASTRNN_OK;
+}
+
 fastrnn_status FASTRNN_TYPED(fastrnn_sgd)(const fastrnn_sgd *settings, size_t n,
                                           const FASTRNN_TYPED(fastrnn_update) *arrays)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, false, false), FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
-    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
-    REQUIRE(isfinite((FASTRNN_REAL)settings->dampening) && settings->iteration > 0, FASTRNN_ERROR_VALUE);
-    REQUIRE(!settings->nesterov || (settings->momentum > 0 && settings->dampening == 0), FASTRNN_ERROR_VALUE);
+    const fastrnn_status status = FASTRNN_TYPED(sgd_check)(settings, n, arrays);
+    REQUIRE(status == FASTRNN_OK, status);
     kernels->TABLE->sgd(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+static fastrnn_status FASTRNN_TYPED(adagrad_check)(const fastrnn_adagrad *settings, size_t n,
+                                                   const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, false, true), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(!settings->eps_inside_sqrt || settings->eps >= SMALLEST_NORMAL, FASTRNN_ERROR_VALUE);
     return FASTRNN_OK;
 }
 
@@ -307,11 +335,21 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adagrad)(const fastrnn_adagrad *settings, s
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, false, true), FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
-    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
-    REQUIRE(!settings->eps_inside_sqrt || settings->eps >= SMALLEST_NORMAL, FASTRNN_ERROR_VALUE);
+    const fastrnn_status status = FASTRNN_TYPED(adagrad_check)(settings, n, arrays);
+    REQUIRE(status == FASTRNN_OK, status);
     kernels->TABLE->adagrad(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+static fastrnn_status FASTRNN_TYPED(rmsprop_check)(const fastrnn_rmsprop *settings, size_t n,
+                                                   const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, settings->centered, true),
+            FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(is_fraction(settings->alpha), FASTRNN_ERROR_VALUE);
     return FASTRNN_OK;
 }
 
@@ -321,13 +359,20 @@ fastrnn_status FASTRNN_TYPED(fastrnn_rmsprop)(const fastrnn_rmsprop *settings, s
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, settings->momentum != 0, settings->centered, true),
-            FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
-    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->momentum), FASTRNN_ERROR_VALUE);
-    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
-    REQUIRE(is_fraction(settings->alpha), FASTRNN_ERROR_VALUE);
+    const fastrnn_status status = FASTRNN_TYPED(rmsprop_check)(settings, n, arrays);
+    REQUIRE(status == FASTRNN_OK, status);
     kernels->TABLE->rmsprop(settings, n, arrays);
+    return FASTRNN_OK;
+}
+
+static fastrnn_status FASTRNN_TYPED(adam_check)(const fastrnn_adam *settings, size_t n,
+                                                const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, true, true), FASTRNN_ERROR_NULL);
+    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
+    REQUIRE(is_fraction(settings->beta1) && is_fraction(settings->beta2), FASTRNN_ERROR_VALUE);
+    REQUIRE(settings->iteration > 0, FASTRNN_ERROR_VALUE);
     return FASTRNN_OK;
 }
 
@@ -337,13 +382,84 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adam)(const fastrnn_adam *settings, size_t 
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(settings && arrays, FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(arrays_are_there)(n, arrays, false, true, true), FASTRNN_ERROR_NULL);
-    REQUIRE(FASTRNN_TYPED(rates_are_valid)(settings->learning_rate, settings->weight_decay), FASTRNN_ERROR_VALUE);
-    REQUIRE(finite_and_not_negative((FASTRNN_REAL)settings->eps), FASTRNN_ERROR_VALUE);
-    REQUIRE(is_fraction(settings->beta1) && is_fraction(settings->beta2), FASTRNN_ERROR_VALUE);
-    REQUIRE(settings->iteration > 0, FASTRNN_ERROR_VALUE);
+    const fastrnn_status status = FASTRNN_TYPED(adam_check)(settings, n, arrays);
+    REQUIRE(status == FASTRNN_OK, status);
     kernels->TABLE->adam(settings, n, arrays);
     return FASTRNN_OK;
+}
+
+/* The settings of any optimizer, but for its learning rate and iteration, which training gives it. */
+static fastrnn_status FASTRNN_TYPED(optimizer_check)(const fastrnn_optimizer *optimizer, size_t n,
+                                                     const FASTRNN_TYPED(fastrnn_update) *arrays)
+{
+    fastrnn_optimizer checked = *optimizer;
+    switch (checked.kind) {
+    case FASTRNN_SGD:
+        checked.settings.sgd.learning_rate = 0;
+        checked.settings.sgd.iteration = 1;
+        return FASTRNN_TYPED(sgd_check)(&checked.settings.sgd, n, arrays);
+    case FASTRNN_ADAGRAD:
+        checked.settings.adagrad.learning_rate = 0;
+        return FASTRNN_TYPED(adagrad_check)(&checked.settings.adagrad, n, arrays);
+    case FASTRNN_RMSPROP:
+        checked.settings.rmsprop.learning_rate = 0;
+        return FASTRNN_TYPED(rmsprop_check)(&checked.settings.rmsprop, n, arrays);
+    case FASTRNN_ADAM:
+        checked.settings.adam.learning_rate = 0;
+        checked.settings.adam.iteration = 1;
+        return FASTRNN_TYPED(adam_check)(&checked.settings.adam, n, arrays);
+    }
+    return FASTRNN_ERROR_VALUE;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_network_memory)(const fastrnn_network *network, size_t T, size_t B, int dropout,
+                                                     fastrnn_network_bytes *bytes)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && bytes, FASTRNN_ERROR_NULL);
+    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    *bytes = kernels->TABLE->network_memory(network, T, B, dropout != 0);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_network_train)(
+    const fastrnn_network *network, size_t T, size_t B, const fastrnn_optimizer *optimizer,
+    const FASTRNN_TYPED(fastrnn_learner) *learner, fastrnn_training *training, size_t iterations,
+    const fastrnn_interruption *interruption, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && optimizer && learner && training && training->text.tokens && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(learner->parameters && learner->h, FASTRNN_ERROR_NULL);
+    REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
+    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(network->outputs == network_inputs(network), FASTRNN_ERROR_SHAPE);
+    REQUIRE(learner->c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
+    fastrnn_status status = FASTRNN_TYPED(training_check)(training, T, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    const FASTRNN_TYPED(fastrnn_update) arrays = {learner->parameters, learner->parameters, learner->momentum,
+                                                  learner->mean, learner->squares};
+    status = FASTRNN_TYPED(optimizer_check)(optimizer, 1, &arrays);
+    REQUIRE(status == FASTRNN_OK, status);
+    return kernels->TABLE->network_train(network, T, B, optimizer, learner, training, iterations, interruption,
+                                         workspace);
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *network, size_t T, size_t B,
+                                                      const FASTRNN_REAL *parameters, const int64_t *tokens,
+                                                      const int64_t *targets, FASTRNN_REAL *h, FASTRNN_REAL *c,
+                                                      double *nats, FASTRNN_REAL *probabilities, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && parameters && tokens && h && workspace && !targets == !nats, FASTRNN_ERROR_NULL);
+    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
+    REQUIRE(all_below(T * B, tokens, network_inputs(network)), FASTRNN_ERROR_INDEX);
+    REQUIRE(!targets || all_below(T * B, targets, network->outputs), FASTRNN_ERROR_INDEX);
+    return kernels->TABLE->network_predict(network, T, B, parameters, tokens, targets, h, c, nats, probabilities,
+                                           workspace);
 }
 
 #define ELEMENTWISE_DOOR(name)                                                                              \

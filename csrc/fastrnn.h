@@ -97,17 +97,51 @@ typedef struct {
     void *state;
 } fastrnn_uniform_source;
 
-/* A training run over a text, which fastrnn_char_rnn_train_* takes up and leaves where it stopped. With B > 1 the text
- * is split into B streams of length / B characters, which are read side by side. */
+/* How the next token is chosen: fastrnn_network_sample_* says what the numbers do. */
 typedef struct {
-    const int64_t *text;  /* (length) characters in [0, V) */
-    size_t length;        /* at least B * (T + 1) */
-    double learning_rate; /* of Adagrad, finite */
-    double clip;          /* > 0: each element of a gradient is clipped to [-clip, clip] */
-    size_t position;      /* in each stream, where the next sequence begins; 0 at first */
-    size_t iterations;    /* done so far; 0 at first */
-    double loss;          /* of the last iteration, in nats, summed over its T B characters */
-    double smooth_loss;   /* 0.999 smooth_loss + 0.001 loss after each; at first T B ln V, the loss of guessing */
+    double temperature; /* finite, >= 0 */
+    size_t top_k;
+    double top_p;       /* in (0, 1] */
+} fastrnn_choice;
+
+/* A text: tokens, in the order in which they are read, as unsigned integers of `width` bytes, 1, 2, 4 or 8. */
+typedef struct {
+    const void *tokens; /* (length) in [0, V) */
+    size_t length, width;
+} fastrnn_text;
+
+/* The learning rate of iteration i = 0, 1, ...:
+ *
+ *     learning_rate min(1, (i + 1) / warmup) s,   s = 1                                   constant
+ *                                                 s = factor^floor(i / n)                 in steps
+ *                                                 s = factor + (1 - factor) (1 + cos(pi min(1, i / n))) / 2 */
+typedef enum { FASTRNN_CONSTANT, FASTRNN_STEPS, FASTRNN_COSINE } fastrnn_decay;
+
+typedef struct {
+    double learning_rate; /* finite */
+    fastrnn_decay decay;
+    uint64_t warmup; /* iterations; 0: the rate is there at once */
+    uint64_t n;      /* iterations from step to step, or until the cosine is down; at least 1 unless constant */
+    double factor;   /* in [0, 1] */
+} fastrnn_schedule;
+
+/* A training run over a text, which the doors *_train_* take up and leave where it stopped. B sequences of T tokens at a
+ * time are read side by side: each from a stream of its own, B of them with length / B tokens each, whose states are
+ * carried on from one to the next; or from anywhere in the text, with the states zero. A stream of which fewer than T + 2
+ * tokens are left begins anew, with its state zero. */
+typedef struct {
+    fastrnn_text text; /* of at least B (T + 1) tokens */
+    fastrnn_schedule schedule;
+    double clip_value;   /* > 0: each element of a gradient is clipped to [-clip_value, clip_value]; INFINITY: as it is */
+    double clip_norm;    /* > 0: and then all together, so that the root of the sum of squares is no larger */
+    double dropout;      /* in [0, 1): each output of each layer, the last one's too, is left out with this probability,
+                          * and divided by 1 - dropout otherwise */
+    int random_chunks;   /* other than 0: sequences from anywhere */
+    uint64_t seed;       /* of what dropout leaves out and where such sequences begin; the iteration's number is added */
+    size_t position;     /* in each stream, where the next sequence begins; 0 at first */
+    uint64_t iterations; /* done so far; 0 at first */
+    double loss;         /* of the last iteration, in nats: the sum over T steps, the mean over B sequences */
+    double smooth_loss;  /* 0.999 smooth_loss + 0.001 loss after each; at first T ln V, the loss of guessing */
 } fastrnn_training;
 
 /* Kinds of recurrent cells. Weights are those of PyTorch's modules: gates one above the other in W_ih and W_hh, for a GRU
@@ -155,6 +189,29 @@ typedef struct {
     size_t tape, workspace;
 } fastrnn_linear_bytes;
 
+/* A network over sequences of tokens: a stack of one direction, which reads tokens in [0, I) as 1-of-I codes, or, with
+ * embeddings, tokens in [0, embeddings) as rows (I) of a table; and a linear layer over the states of the last layer.
+ * outputs and embeddings are below 2^24. */
+typedef struct {
+    fastrnn_stack stack;
+    size_t embeddings; /* 0: none */
+    size_t outputs;
+} fastrnn_network;
+
+/* Where its parameters begin in the one buffer of `end` numbers: the table (embeddings, I), those of the stack, then of
+ * the linear layer W (outputs, H) and b (outputs). Between them are up to 15 numbers that belong to none. */
+typedef struct {
+    size_t embedding, stack, W, b, end;
+} fastrnn_network_offsets;
+
+/* FASTRNN_ERROR_SHAPE for a network beyond the limits. */
+fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrnn_network_offsets *offsets);
+
+/* Bytes of scratch memory that each door over B sequences of T tokens needs. */
+typedef struct {
+    size_t train, predict, sample;
+} fastrnn_network_bytes;
+
 /* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
 typedef struct {
     int (*poll)(void *state);
@@ -199,6 +256,21 @@ typedef struct {
     int decoupled;       /* other than 0: AdamW, the decay goes straight to the parameter */
     uint64_t iteration;  /* 1 for the first */
 } fastrnn_adam;
+
+/* An optimizer with its settings. */
+typedef enum { FASTRNN_SGD, FASTRNN_ADAGRAD, FASTRNN_RMSPROP, FASTRNN_ADAM } fastrnn_optimizer_kind;
+
+typedef union {
+    fastrnn_sgd sgd;
+    fastrnn_adagrad adagrad;
+    fastrnn_rmsprop rmsprop;
+    fastrnn_adam adam;
+} fastrnn_optimizer_settings;
+
+typedef struct {
+    fastrnn_optimizer_kind kind;
+    fastrnn_optimizer_settings settings;
+} fastrnn_optimizer;
 
 /* ---- the doors, once per dtype --------------------------------------------------------------------------------- */
 

@@ -42,11 +42,11 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
     FASTRNN_REAL *hlast, double *loss, void *workspace);
 
 /* Iterations of min-char-rnn's training loop: for each the next T characters of the text (and of each of B streams), the
- * loss, its clipped gradients, one Adagrad update of all parameters, the smooth loss. The state is carried from sequence
- * to sequence, and zeroed where the text begins anew, which is when fewer than T + 2 characters are left.
+ * loss, its clipped gradients, one Adagrad update of all parameters (the epsilon 1e-8 inside the root), the smooth loss.
  *
  * model, memory (Adagrad's, zero at first) and hprev (B, H) are read, and left as they are after the last iteration;
- * training tells what to train on, and how far it has come. interruption may be NULL.
+ * training tells what to train on, and how far it has come: without dropout, and clipped by value alone (clip_norm =
+ * INFINITY). interruption may be NULL.
  * FASTRNN_ERROR_NOT_FINITE: the loss, left in training->loss, was NaN or infinite. FASTRNN_ERROR_INDEX: a character is
  * outside [0, V). After either model, memory, hprev and the rest of training are as before that iteration. */
 fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
@@ -149,6 +149,61 @@ fastrnn_status FASTRNN_TYPED(fastrnn_embedding_forward)(size_t N, size_t V, size
 /* The rows of dW (V, E) get those of dy (N, E) added. */
 fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, size_t E, const int64_t *indices,
                                                          const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
+
+/* ---- networks over tokens --------------------------------------------------------------------------------------- */
+
+/* What training changes, N = fastrnn_network_offsets.end numbers in each of the first four. */
+typedef struct {
+    FASTRNN_REAL *parameters;
+    FASTRNN_REAL *momentum, *mean, *squares; /* what the optimizer remembers, as in fastrnn_update */
+    FASTRNN_REAL *h, *c;                     /* (layers, B, H) the states before the next token; c: an LSTM's */
+} FASTRNN_TYPED(fastrnn_learner);
+
+/* dropout: training->dropout is above 0. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_memory)(const fastrnn_network *network, size_t T, size_t B, int dropout,
+                                                     fastrnn_network_bytes *bytes);
+
+/* Iterations of training a network to say each sequence's next token: for each B sequences of T tokens, the loss
+ *
+ *     loss = mean over b, sum over t of -ln softmax(y_t)[target]        in nats
+ *
+ * its gradients, clipped by value and then by norm, one step of the optimizer, the smooth loss. The optimizer's learning
+ * rate is the schedule's, its iteration training->iterations + 1. b_hh of a tanh, relu or sigmoid cell and of an LSTM only
+ * adds to b_ih: it is not trained.
+ *
+ * interruption may be NULL. FASTRNN_ERROR_NOT_FINITE: the loss, left in training->loss, or a gradient was NaN or
+ * infinite. FASTRNN_ERROR_INDEX: a token is outside the vocabulary. After either the learner and the rest of training are
+ * as before that iteration. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_train)(
+    const fastrnn_network *network, size_t T, size_t B, const fastrnn_optimizer *optimizer,
+    const FASTRNN_TYPED(fastrnn_learner) *learner, fastrnn_training *training, size_t iterations,
+    const fastrnn_interruption *interruption, void *workspace);
+
+/* What a network says about texts, B of them side by side: tokens, targets (T, B). targets and nats (T, B) may both be
+ * NULL; nats gets -ln softmax(y_t)[target]. probabilities (B, outputs), unless NULL, gets softmax(y) of the last step.
+ * h, c (layers, B, H) are the states before the first step, and then after the last.
+ * FASTRNN_ERROR_NOT_FINITE: a number of nats or of probabilities came out as NaN or infinite. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *network, size_t T, size_t B,
+                                                      const FASTRNN_REAL *parameters, const int64_t *tokens,
+                                                      const int64_t *targets, FASTRNN_REAL *h, FASTRNN_REAL *c,
+                                                      double *nats, FASTRNN_REAL *probabilities, void *workspace);
+
+/* n tokens for each of B texts, drawn one after the other:
+ *
+ *     p = softmax(y_t / temperature), of which the `top_k` largest entries are kept (0: all), of these the fewest largest
+ *     that add up to top_p or more of them all (1: all), and token = number of entries of cumsum(p) / sum(p) that are <= u
+ *
+ * Of equal entries those that stand first count as larger. One u from `uniform` for each token, step after step, and in a
+ * step for b = 0 ... B - 1. temperature 0: the token of the largest output, without a u.
+ *
+ * first (B) in [0, inputs): the tokens before those drawn; h, c (layers, B, H): the states before them, and then those
+ * before the last tokens drawn. tokens (n, B) is the output. FASTRNN_ERROR_NOT_FINITE: an output was NaN or infinite, and
+ * nothing more was taken from the source. outputs must be the number of tokens that the network reads. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(const fastrnn_network *network, size_t B,
+                                                     const FASTRNN_REAL *parameters, const fastrnn_choice *choice,
+                                                     const int64_t *first, FASTRNN_REAL *h, FASTRNN_REAL *c, size_t n,
+                                                     const fastrnn_uniform_source *uniform, int64_t *tokens,
+                                                     void *workspace);
 
 /* ---- losses, optimizers, functions ----------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
-/* Where the parameters of each layer and direction stand in the one buffer of a stack. */
+/* Where the parameters of each layer and direction stand in the one buffer of a stack, and those of each part in that of
+ * a network. */
 #ifndef FASTRNN_PARAMETERS_H
 #define FASTRNN_PARAMETERS_H
 
@@ -41,6 +42,29 @@ static inline strand_parameters parameters_of(const fastrnn_stack *stack, size_t
     p.b_hh = p.b_ih + bias;
     p.end = p.b_hh + bias;
     return p;
+}
+
+/* Each part of a network begins on a cache line if the buffer does, in either dtype. */
+static inline size_t next_part(size_t offset)
+{
+    return (offset + 15) / 16 * 16;
+}
+
+static inline fastrnn_network_offsets network_offsets(const fastrnn_network *network)
+{
+    const fastrnn_stack *stack = &network->stack;
+    fastrnn_network_offsets at = {0};
+    at.stack = next_part(network->embeddings * stack->input_size);
+    at.W = next_part(at.stack + parameters_of(stack, stack->layers - 1, stack->directions - 1).end);
+    at.b = next_part(at.W + network->outputs * stack->hidden_size);
+    at.end = next_part(at.b + network->outputs);
+    return at;
+}
+
+/* The tokens that a network reads are below this. */
+static inline size_t network_inputs(const fastrnn_network *network)
+{
+    return network->embeddings > 0 ? network->embeddings : network->stack.input_size;
 }
 
 #endif

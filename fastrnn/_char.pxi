@@ -149,9 +149,12 @@ cdef class CharNetwork:
         memory.check_unmoved()
         pins = self.pinned(), memory.pinned(), weakref.ref(text), weakref.ref(hprev)
         cdef fastrnn_shape shape = fastrnn_shape(T=seq_length, B=1, H=self.H, V=self.V)
-        cdef fastrnn_training training = fastrnn_training(
-            text=<const int64_t *>cnp.PyArray_DATA(text), length=text.size, learning_rate=learning_rate, clip=clip,
-            position=position, iterations=0, loss=0, smooth_loss=smooth_loss)
+        cdef fastrnn_training training
+        memset(&training, 0, sizeof(training))
+        training.text = fastrnn_text(tokens=cnp.PyArray_DATA(text), length=text.size, width=text.itemsize)
+        training.schedule.learning_rate = learning_rate
+        training.clip_value, training.clip_norm = clip, INFINITY
+        training.position, training.smooth_loss = position, smooth_loss
         cdef _Signals signals = _Signals()
         cdef fastrnn_interruption interruption = signals.interruption()
         cdef bint double_precision = is_float64(self.Wxh)

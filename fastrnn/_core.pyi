@@ -37,6 +37,47 @@ class CharNetwork:
     ) -> tuple[int, int, float, float, BaseException | None]: ...
     def sample(self, h: _Array, seed_ix: int, n: int, temperature: float, bit_generator: Any) -> list[int]: ...
 
+DECAYS: dict[str, int]
+
+def network_offsets(
+    cell: str, vocabulary: int, embedding_size: int, hidden_size: int, layers: int
+) -> tuple[int, int, int, int, int]: ...
+@final
+class Network:
+    parameters: _Array
+    dtype: np.dtype[Any]
+    def __new__(
+        cls, cell: str, vocabulary: int, embedding_size: int, hidden_size: int, layers: int, parameters: _Array
+    ) -> Network: ...
+    def train(
+        self,
+        text: _Integers,
+        states: tuple[_Array, ...],
+        slots: dict[str, _Array],
+        *,
+        iterations: int,
+        seq_length: int,
+        batch_size: int,
+        random_chunks: bool,
+        dropout: float,
+        seed: int,
+        optimizer: str,
+        settings: dict[str, Any],
+        learning_rate: float,
+        schedule: str,
+        warmup: int,
+        schedule_iterations: int,
+        schedule_factor: float,
+        clip_value: float,
+        clip_norm: float,
+        position: int,
+        iterations_done: int,
+        smooth_loss: float,
+    ) -> tuple[int, int, float, float, BaseException | None]: ...
+    def predict(
+        self, tokens: NDArray[np.int64], states: tuple[_Array, ...], targets: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64] | None, _Array]: ...
+
 def indices(values: NDArray[np.integer[Any]], count: int, name: str) -> NDArray[np.int64]: ...
 def laid_out(array: _Array) -> _Array: ...
 

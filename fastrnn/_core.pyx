@@ -5,7 +5,7 @@ the status into an exception."""
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport isfinite
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -75,4 +75,5 @@ include "_stack.pxi"
 include "_feedforward.pxi"
 include "_functions.pxi"
 include "_optimizers.pxi"
+include "_network.pxi"
 include "_ceilings.pxi"

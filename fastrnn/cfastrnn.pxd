@@ -27,13 +27,38 @@ cdef extern from "fastrnn.h" nogil:
         double (*next)(void *state)
         void *state
 
-    ctypedef struct fastrnn_training:
-        const int64_t *text
+    ctypedef struct fastrnn_choice:
+        double temperature
+        size_t top_k
+        double top_p
+
+    ctypedef struct fastrnn_text:
+        const void *tokens
         size_t length
+        size_t width
+
+    ctypedef enum fastrnn_decay:
+        FASTRNN_CONSTANT
+        FASTRNN_STEPS
+        FASTRNN_COSINE
+
+    ctypedef struct fastrnn_schedule:
         double learning_rate
-        double clip
+        fastrnn_decay decay
+        uint64_t warmup
+        uint64_t n
+        double factor
+
+    ctypedef struct fastrnn_training:
+        fastrnn_text text
+        fastrnn_schedule schedule
+        double clip_value
+        double clip_norm
+        double dropout
+        int random_chunks
+        uint64_t seed
         size_t position
-        size_t iterations
+        uint64_t iterations
         double loss
         double smooth_loss
 
@@ -72,6 +97,25 @@ cdef extern from "fastrnn.h" nogil:
         size_t backward
         size_t step
 
+    ctypedef struct fastrnn_network:
+        fastrnn_stack stack
+        size_t embeddings
+        size_t outputs
+
+    ctypedef struct fastrnn_network_offsets:
+        size_t embedding
+        size_t stack
+        size_t W
+        size_t b
+        size_t end
+
+    fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrnn_network_offsets *offsets)
+
+    ctypedef struct fastrnn_network_bytes:
+        size_t train
+        size_t predict
+        size_t sample
+
     ctypedef struct fastrnn_interruption:
         int (*poll)(void *state)
         void *state
@@ -106,6 +150,22 @@ cdef extern from "fastrnn.h" nogil:
         double weight_decay
         int decoupled
         uint64_t iteration
+
+    ctypedef enum fastrnn_optimizer_kind:
+        FASTRNN_SGD
+        FASTRNN_ADAGRAD
+        FASTRNN_RMSPROP
+        FASTRNN_ADAM
+
+    ctypedef union fastrnn_optimizer_settings:
+        fastrnn_sgd sgd
+        fastrnn_adagrad adagrad
+        fastrnn_rmsprop rmsprop
+        fastrnn_adam adam
+
+    ctypedef struct fastrnn_optimizer:
+        fastrnn_optimizer_kind kind
+        fastrnn_optimizer_settings settings
 
     ctypedef struct fastrnn_rnn_f32:
         float *Wxh
@@ -182,6 +242,28 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_stack_step_f32(
         const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f32 *input,
         const fastrnn_stack_output_f32 *output, void *workspace)
+
+    ctypedef struct fastrnn_learner_f32:
+        float *parameters
+        float *momentum
+        float *mean
+        float *squares
+        float *h
+        float *c
+
+    fastrnn_status fastrnn_network_memory_f32(
+        const fastrnn_network *network, size_t T, size_t B, int dropout, fastrnn_network_bytes *bytes)
+    fastrnn_status fastrnn_network_train_f32(
+        const fastrnn_network *network, size_t T, size_t B, const fastrnn_optimizer *optimizer,
+        const fastrnn_learner_f32 *learner, fastrnn_training *training, size_t iterations,
+        const fastrnn_interruption *interruption, void *workspace)
+    fastrnn_status fastrnn_network_predict_f32(
+        const fastrnn_network *network, size_t T, size_t B, const float *parameters, const int64_t *tokens,
+        const int64_t *targets, float *h, float *c, double *nats, float *probabilities, void *workspace)
+    fastrnn_status fastrnn_network_sample_f32(
+        const fastrnn_network *network, size_t B, const float *parameters, const fastrnn_choice *choice,
+        const int64_t *first, float *h, float *c, size_t n, const fastrnn_uniform_source *uniform, int64_t *tokens,
+        void *workspace)
 
     fastrnn_status fastrnn_softmax_cross_entropy_f32(
         size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
@@ -289,6 +371,28 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_stack_step_f64(
         const fastrnn_stack *stack, const fastrnn_batch *batch, const fastrnn_stack_input_f64 *input,
         const fastrnn_stack_output_f64 *output, void *workspace)
+
+    ctypedef struct fastrnn_learner_f64:
+        double *parameters
+        double *momentum
+        double *mean
+        double *squares
+        double *h
+        double *c
+
+    fastrnn_status fastrnn_network_memory_f64(
+        const fastrnn_network *network, size_t T, size_t B, int dropout, fastrnn_network_bytes *bytes)
+    fastrnn_status fastrnn_network_train_f64(
+        const fastrnn_network *network, size_t T, size_t B, const fastrnn_optimizer *optimizer,
+        const fastrnn_learner_f64 *learner, fastrnn_training *training, size_t iterations,
+        const fastrnn_interruption *interruption, void *workspace)
+    fastrnn_status fastrnn_network_predict_f64(
+        const fastrnn_network *network, size_t T, size_t B, const double *parameters, const int64_t *tokens,
+        const int64_t *targets, double *h, double *c, double *nats, double *probabilities, void *workspace)
+    fastrnn_status fastrnn_network_sample_f64(
+        const fastrnn_network *network, size_t B, const double *parameters, const fastrnn_choice *choice,
+        const int64_t *first, double *h, double *c, size_t n, const fastrnn_uniform_source *uniform, int64_t *tokens,
+        void *workspace)
 
     fastrnn_status fastrnn_softmax_cross_entropy_f64(
         size_t N, size_t V, const int64_t *targets, double *logits, double *loss)

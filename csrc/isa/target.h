@@ -16,6 +16,7 @@
 #include "../cpu.h"
 #include "../kernels/kernels.h"
 #include "../parameters.h"
+#include "../random.h"
 #include "../subnormals.h"
 
 #if FASTRNN_X86

@@ -21,12 +21,26 @@
 #include "linear.h"
 #include "char_rnn.h"
 #include "train.h"
+#include "train_char_rnn.h"
 #include "sample.h"
 #include "gates.h"
 #include "tape.h"
 #include "routes.h"
 #include "stack.h"
+#include "dropout.h"
+#include "network.h"
+#include "train_network.h"
+#include "predict.h"
 #include "ceilings.h"
+
+static fastrnn_network_bytes network_memory_for(const fastrnn_network *network, size_t T, size_t B, bool dropout)
+{
+    const network_call training = network_call_of(network, T, B, dropout), call = network_call_of(network, T, B, false);
+    const size_t line = 63; /* as in workspace_size */
+    network_memory m;
+    return (fastrnn_network_bytes){.train = network_training_memory(&training),
+                                   .predict = (size_t)lay_out_prediction(&call, 0, &m) + line};
+}
 
 const TYPED(fastrnn_kernel_table) KERNELS = {
     .workspace_size = workspace_size,
@@ -42,6 +56,9 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .stack_forward = stack_forward,
     .stack_backward = stack_backward,
     .stack_step = stack_step,
+    .network_memory = network_memory_for,
+    .network_train = network_train,
+    .network_predict = network_predict,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sigmoid_binary_cross_entropy = sigmoid_binary_cross_entropy,
     .squared_error = squared_error,

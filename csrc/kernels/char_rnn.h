@@ -109,13 +109,11 @@ static void output_forward(const fastrnn_shape *shape, const workspace_layout *w
     product(N, (left_factor){hs, w->h, 1}, packed(w->Why_transposed, shape->H, shape->V), ys, w->v, true);
 }
 
-/* In the forward pass this was y_t = Why h_t + by, so now dh_t = Why^T dy_t, dWhy = sum of dy_t h_t^T and
- * dby = sum of dy_t. */
-static void output_backward(const fastrnn_shape *shape, const workspace_layout *w, const gradient_use *use,
-                            const TYPED(fastrnn_linear) *gradients)
+/* In the forward pass this was y_t = Why h_t + by, so now dWhy = sum of dy_t h_t^T and dby = sum of dy_t. */
+static void output_gradients(const fastrnn_shape *shape, const workspace_layout *w, const gradient_use *use,
+                             const TYPED(fastrnn_linear) *gradients)
 {
     const size_t H = shape->H, V = shape->V, TB = shape->T * shape->B;
-    product(TB, (left_factor){w->ys, w->v, 1}, packed(w->parameters.Why, V, H), w->dhs, w->h, false);
     const weight_target Why = {.M = V,
                                .N = H,
                                .gradient = gradients->Why,
@@ -141,15 +139,22 @@ static double char_rnn_forward(const fastrnn_shape *shape, const workspace_layou
     return softmax_cross_entropy(TB, shape->V, w->v, targets, w->ys);
 }
 
-/* Back from dy to all gradients. The output layer's parameters are updated, if they are, once dhs is there; the
- * recurrent layer's once every d_t is. */
-static void char_rnn_backward(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
-                              const gradient_use *use, const TYPED(fastrnn_char_rnn) *gradients)
+/* In the forward pass this was y_t = Why h_t + by, so now dh_t = Why^T dy_t, and from there back through time to every
+ * d_t. */
+static void states_backward(const fastrnn_shape *shape, const workspace_layout *w)
 {
-    output_backward(shape, w, use, &gradients->output);
     const strand layer = char_rnn_strand(shape, w);
+    product(shape->T * shape->B, (left_factor){w->ys, w->v, 1}, packed(w->parameters.Why, shape->V, shape->H), w->dhs,
+            w->h, false);
     memset(layer.dh, 0, shape->B * w->h * sizeof(real)); /* nothing comes from after the last step */
     back_through_time(&rnn_tanh_cell, &layer);
+}
+
+/* All gradients, or updates, once every d_t is there. */
+static void parameters_backward(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
+                                const gradient_use *use, const TYPED(fastrnn_char_rnn) *gradients)
+{
+    output_gradients(shape, w, use, &gradients->output);
     rnn_gradients(shape, w, inputs, use, &gradients->rnn);
 }
 
@@ -167,7 +172,8 @@ static double char_rnn_loss(const fastrnn_shape *shape, const TYPED(fastrnn_char
         copy_from_padded(B, H, w.hs + shape->T * B * w.h, w.h, hlast);
         if (gradients != NULL) {
             const gradient_use clipped = {.way = GRADIENT_CLIPPED, .limit = limit};
-            char_rnn_backward(shape, &w, inputs, &clipped, gradients);
+            states_backward(shape, &w);
+            parameters_backward(shape, &w, inputs, &clipped, gradients);
         }
     }
     subnormals_restore(subnormals);

@@ -73,3 +73,11 @@ static void scale(size_t n, real factor, real *x)
         store_up_to(x + i, some, vec_mul(f, load_up_to(x + i, some)));
     }
 }
+
+/* The same of rows of n numbers, `row` apart. */
+static void scale_rows(size_t rows, size_t n, real factor, real *x, size_t row)
+{
+    for (size_t i = 0; i < rows; i++) {
+        scale(n, factor, x + i * row);
+    }
+}

@@ -33,6 +33,15 @@ typedef struct {
     void (*stack_step)(const fastrnn_stack *stack, const fastrnn_batch *batch,
                        const FASTRNN_TYPED(fastrnn_stack_input) *input,
                        const FASTRNN_TYPED(fastrnn_stack_output) *output, void *workspace);
+    fastrnn_network_bytes (*network_memory)(const fastrnn_network *network, size_t T, size_t B, bool dropout);
+    fastrnn_status (*network_train)(const fastrnn_network *network, size_t T, size_t B,
+                                    const fastrnn_optimizer *optimizer, const FASTRNN_TYPED(fastrnn_learner) *learner,
+                                    fastrnn_training *training, size_t iterations,
+                                    const fastrnn_interruption *interruption, void *workspace);
+    fastrnn_status (*network_predict)(const fastrnn_network *network, size_t T, size_t B,
+                                      const FASTRNN_REAL *parameters, const int64_t *tokens, const int64_t *targets,
+                                      FASTRNN_REAL *h, FASTRNN_REAL *c, double *nats, FASTRNN_REAL *probabilities,
+                                      void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
     double (*sigmoid_binary_cross_entropy)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets,
                                            FASTRNN_REAL *logits);

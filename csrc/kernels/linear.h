@@ -41,6 +41,39 @@ static fastrnn_linear_bytes linear_memory(size_t N, size_t I, size_t O)
                                   .workspace = (size_t)lay_out_linear(N, I, O, 0, &w) + line};
 }
 
+/* y (N, y_row) = W x + b for the rows of x (N, x_row), with memory for W packed. */
+static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
+                        real *packed_W, real *y, size_t y_row)
+{
+    pack_transposed(I, O, layer->Why, packed_W);
+    for (size_t n = 0; layer->by != NULL && n < N; n++) {
+        copy_to_padded(1, O, layer->by, y + n * y_row, y_row);
+    }
+    product(N, (left_factor){x, x_row, 1}, packed(packed_W, I, O), y, y_row, layer->by != NULL);
+}
+
+/* In the forward pass this was y = W x + b, so now dW = sum over the rows of dy x^T, db = sum of dy ... */
+static void linear_weights_back(const gradient_use *use, size_t N, size_t I, size_t O, const real *x, size_t x_row,
+                                const real *dy, size_t y_row, const TYPED(fastrnn_linear) *gradients, real *some_rows,
+                                real *sums)
+{
+    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
+    const weight_target b = {.N = O, .gradient = gradients->by};
+    const right_factor inputs = {.data = x, .K = N, .N = I, .row = x_row};
+    weight_gradient(use, (left_factor){dy, 1, y_row}, inputs, &W, some_rows);
+    if (gradients->by != NULL) {
+        bias_gradient(use, N, dy, y_row, &b, sums);
+    }
+}
+
+/* ... and dx (N, x_row) = W^T dy. */
+static void linear_inputs_back(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *dy,
+                               size_t y_row, real *packed_W, real *dx, size_t x_row)
+{
+    pack(O, I, layer->Why, packed_W);
+    product(N, (left_factor){dy, y_row, 1}, packed(packed_W, O, I), dx, x_row, false);
+}
+
 static void linear_forward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, real *y,
                            void *tape, void *workspace)
 {
@@ -52,16 +85,11 @@ static void linear_forward(size_t N, size_t I, size_t O, const TYPED(fastrnn_lin
         lay_out_linear_tape(N, I, (uintptr_t)tape, &w);
         copy_to_padded(N, I, x, w.x, padded_row(I));
     }
-    pack_transposed(I, O, layer->Why, w.W);
-    for (size_t n = 0; layer->by != NULL && n < N; n++) {
-        copy_to_padded(1, O, layer->by, w.y + n * row, row);
-    }
-    product(N, (left_factor){x, I, 1}, packed(w.W, I, O), w.y, row, layer->by != NULL);
+    linear_rows(N, I, O, layer, x, I, w.W, w.y, row);
     copy_from_padded(N, O, w.y, row, y);
     subnormals_restore(subnormals);
 }
 
-/* In the forward pass this was y = W x + b, so now dx = W^T dy, dW += sum over the rows of dy x^T, db += sum of dy. */
 static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const void *tape,
                             const real *dy, const TYPED(fastrnn_linear) *gradients, real *dx, void *workspace)
 {
@@ -69,23 +97,15 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
     lay_out_linear(N, I, O, (uintptr_t)workspace, &w);
     lay_out_linear_tape(N, I, (uintptr_t)tape, &w);
     const size_t x_row = padded_row(I), y_row = padded_row(O);
-    const gradient_use added = {.way = GRADIENT_ADDED};
-    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
-    const weight_target b = {.N = O, .gradient = gradients->by};
     const uint64_t subnormals = subnormals_as_zero();
+    const gradient_use added = {.way = GRADIENT_ADDED};
     copy_to_padded(N, O, dy, w.y, y_row);
-    weight_gradient(&added, (left_factor){w.y, 1, y_row}, (right_factor){.data = w.x, .K = N, .N = I, .row = x_row}, &W,
-                    w.rows);
-    if (gradients->by != NULL) {
-        bias_gradient(&added, N, w.y, y_row, &b, w.sums);
-    }
-    if (dx != NULL) {
-        const bool whole = lies_well(I, dx);
-        pack(O, I, layer->Why, w.W);
-        product(N, (left_factor){w.y, y_row, 1}, packed(w.W, O, I), whole ? dx : w.rows, whole ? I : x_row, false);
-        if (!whole) {
-            copy_from_padded(N, I, w.rows, x_row, dx);
-        }
+    linear_weights_back(&added, N, I, O, w.x, x_row, w.y, y_row, gradients, w.rows, w.sums);
+    if (dx != NULL && lies_well(I, dx)) {
+        linear_inputs_back(N, I, O, layer, w.y, y_row, w.W, dx, I);
+    } else if (dx != NULL) {
+        linear_inputs_back(N, I, O, layer, w.y, y_row, w.W, w.rows, x_row);
+        copy_from_padded(N, I, w.rows, x_row, dx);
     }
     subnormals_restore(subnormals);
 }

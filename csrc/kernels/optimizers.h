@@ -24,13 +24,21 @@ INLINE void store_slot(real *slot, size_t i, size_t n, vec x)
     }
 }
 
-INLINE void update_register(const TYPED(fastrnn_update) *a, size_t i, size_t n, update_step *step,
-                            const void *constants)
+/* What is done to the gradient on its way: each element clipped to [-most, most], then all multiplied by factor. */
+typedef struct {
+    real most, factor;
+} gradient_limits;
+
+static const gradient_limits no_limits = {INFINITY, 1};
+
+INLINE void update_register(const TYPED(fastrnn_update) *a, size_t i, size_t n, gradient_limits limits,
+                            update_step *step, const void *constants)
 {
+    const vec gradient = vec_clamp(load_up_to(a->gradient + i, n), -limits.most, limits.most);
     const update_registers x = step(
         (update_registers){
             .parameter = load_up_to(a->parameter + i, n),
-            .gradient = load_up_to(a->gradient + i, n),
+            .gradient = vec_mul(vec_set1(limits.factor), gradient),
             .momentum = load_slot(a->momentum, i, n),
             .mean = load_slot(a->mean, i, n),
             .squares = load_slot(a->squares, i, n),
@@ -42,14 +50,15 @@ INLINE void update_register(const TYPED(fastrnn_update) *a, size_t i, size_t n, 
     store_slot(a->squares, i, n, x.squares);
 }
 
-INLINE void update(size_t n, const TYPED(fastrnn_update) *arrays, update_step *step, const void *constants)
+INLINE void update(size_t n, const TYPED(fastrnn_update) *arrays, gradient_limits limits, update_step *step,
+                   const void *constants)
 {
     size_t i = 0;
     for (; i + VEC_LANES <= n; i += VEC_LANES) {
-        update_register(arrays, i, VEC_LANES, step, constants);
+        update_register(arrays, i, VEC_LANES, limits, step, constants);
     }
     if (i < n) {
-        update_register(arrays, i, n - i, step, constants);
+        update_register(arrays, i, n - i, limits, step, constants);
     }
 }
 
@@ -97,7 +106,8 @@ INLINE update_registers sgd_step(update_registers x, const void *constants)
     return x;
 }
 
-static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void sgd_limited(const fastrnn_sgd *settings, gradient_limits limits, size_t n,
+                        const TYPED(fastrnn_update) *arrays)
 {
     const bool has_momentum = settings->momentum != 0, first = settings->iteration == 1;
     const sgd_constants c = {
@@ -111,8 +121,13 @@ static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_updat
     const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient,
                                      .momentum = has_momentum ? arrays->momentum : NULL};
     const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, sgd_step, &c);
+    update(n, &a, limits, sgd_step, &c);
     subnormals_restore(subnormals);
+}
+
+static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    sgd_limited(settings, no_limits, n, arrays);
 }
 
 /* ---- Adagrad --------------------------------------------------------------------------------------------------- */
@@ -120,7 +135,6 @@ static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_updat
 typedef struct {
     real learning_rate, weight_decay, eps;
     bool eps_inside_sqrt;
-    real limit; /* of each element of the gradient, where it is clipped */
 } adagrad_constants;
 
 /* g += weight_decay p;  squares += g^2;  p -= learning_rate g / (sqrt(squares) + eps), or / sqrt(squares + eps) */
@@ -136,14 +150,8 @@ INLINE update_registers adagrad_step(update_registers x, const void *constants)
     return x;
 }
 
-INLINE update_registers clipped_adagrad_step(update_registers x, const void *constants)
-{
-    const real limit = ((const adagrad_constants *)constants)->limit;
-    x.gradient = vec_clamp(x.gradient, -limit, limit);
-    return adagrad_step(x, constants);
-}
-
-static void adagrad(const fastrnn_adagrad *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void adagrad_limited(const fastrnn_adagrad *settings, gradient_limits limits, size_t n,
+                            const TYPED(fastrnn_update) *arrays)
 {
     const adagrad_constants c = {
         .learning_rate = (real)settings->learning_rate,
@@ -153,8 +161,13 @@ static void adagrad(const fastrnn_adagrad *settings, size_t n, const TYPED(fastr
     };
     const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient, .squares = arrays->squares};
     const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, adagrad_step, &c);
+    update(n, &a, limits, adagrad_step, &c);
     subnormals_restore(subnormals);
+}
+
+static void adagrad(const fastrnn_adagrad *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    adagrad_limited(settings, no_limits, n, arrays);
 }
 
 /* min-char-rnn's update, the gradient clipped to [-limit, limit] on its way. */
@@ -162,9 +175,9 @@ static void clipped_adagrad(size_t n, real learning_rate, real limit, const real
                             real *parameter)
 {
     const adagrad_constants c = {
-        .learning_rate = learning_rate, .eps = (real)1e-8, .eps_inside_sqrt = true, .limit = limit};
+        .learning_rate = learning_rate, .eps = (real)1e-8, .eps_inside_sqrt = true};
     const TYPED(fastrnn_update) a = {parameter, gradient, .squares = squares};
-    update(n, &a, clipped_adagrad_step, &c);
+    update(n, &a, (gradient_limits){limit, 1}, adagrad_step, &c);
 }
 
 /* ---- RMSprop --------------------------------------------------------------------------------------------------- */
@@ -197,7 +210,8 @@ INLINE update_registers rmsprop_step(update_registers x, const void *constants)
     return x;
 }
 
-static void rmsprop(const fastrnn_rmsprop *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void rmsprop_limited(const fastrnn_rmsprop *settings, gradient_limits limits, size_t n,
+                            const TYPED(fastrnn_update) *arrays)
 {
     const bool has_momentum = settings->momentum != 0, centered = settings->centered != 0;
     const rmsprop_constants c = {
@@ -215,8 +229,13 @@ static void rmsprop(const fastrnn_rmsprop *settings, size_t n, const TYPED(fastr
                                      .mean = centered ? arrays->mean : NULL,
                                      .squares = arrays->squares};
     const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, rmsprop_step, &c);
+    update(n, &a, limits, rmsprop_step, &c);
     subnormals_restore(subnormals);
+}
+
+static void rmsprop(const fastrnn_rmsprop *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    rmsprop_limited(settings, no_limits, n, arrays);
 }
 
 /* ---- Adam, AdamW ----------------------------------------------------------------------------------------------- */
@@ -246,7 +265,8 @@ INLINE update_registers adam_step(update_registers x, const void *constants)
     return x;
 }
 
-static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void adam_limited(const fastrnn_adam *settings, gradient_limits limits, size_t n,
+                         const TYPED(fastrnn_update) *arrays)
 {
     const double t = (double)settings->iteration;
     const bool decoupled = settings->decoupled != 0;
@@ -263,6 +283,40 @@ static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_upd
     const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient, .mean = arrays->mean,
                                      .squares = arrays->squares};
     const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, adam_step, &c);
+    update(n, &a, limits, adam_step, &c);
     subnormals_restore(subnormals);
+}
+
+static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    adam_limited(settings, no_limits, n, arrays);
+}
+
+/* ---- any of them ----------------------------------------------------------------------------------------------- */
+
+/* A step of this optimizer, at this learning rate, the iteration being 1 for the first. */
+static void optimizer_step(const fastrnn_optimizer *optimizer, double learning_rate, uint64_t iteration,
+                           gradient_limits limits, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    fastrnn_optimizer now = *optimizer;
+    switch (now.kind) {
+    case FASTRNN_SGD:
+        now.settings.sgd.learning_rate = learning_rate;
+        now.settings.sgd.iteration = iteration;
+        sgd_limited(&now.settings.sgd, limits, n, arrays);
+        break;
+    case FASTRNN_ADAGRAD:
+        now.settings.adagrad.learning_rate = learning_rate;
+        adagrad_limited(&now.settings.adagrad, limits, n, arrays);
+        break;
+    case FASTRNN_RMSPROP:
+        now.settings.rmsprop.learning_rate = learning_rate;
+        rmsprop_limited(&now.settings.rmsprop, limits, n, arrays);
+        break;
+    case FASTRNN_ADAM:
+        now.settings.adam.learning_rate = learning_rate;
+        now.settings.adam.iteration = iteration;
+        adam_limited(&now.settings.adam, limits, n, arrays);
+        break;
+    }
 }

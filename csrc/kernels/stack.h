@@ -129,26 +129,39 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
     }
 }
 
+/* All layers, into the tape, and the last states. */
+static void layers_forward(const stack_call *call, const TYPED(fastrnn_stack_input) *input,
+                           const TYPED(fastrnn_stack_output) *output, const forward_scratch *w)
+{
+    for (size_t layer = 0; layer < call->stack->layers; layer++) {
+        for (size_t direction = 0; direction < call->D; direction++) {
+            strand_forward(call, layer, direction, input, output, w);
+        }
+    }
+}
+
+/* The states of the last layer's steps, (N, h), on the tape. */
+static const real *top_states(const stack_call *call, size_t direction)
+{
+    return strand_at(call, call->stack->layers - 1, direction).hs + call->batch->B * call->h;
+}
+
 static void stack_forward(const fastrnn_stack *stack, const fastrnn_batch *batch,
                           const TYPED(fastrnn_stack_input) *input, const TYPED(fastrnn_stack_output) *output, void *tape,
                           void *workspace)
 {
     const stack_call call = stack_call_on(stack, batch, tape);
-    const size_t H = call.H, width = call.D * H, top = stack->layers - 1;
+    const size_t H = call.H, width = call.D * H;
     forward_scratch w;
     lay_out_forward(&call, (uintptr_t)workspace, &w);
     const uint64_t subnormals = subnormals_as_zero();
-    for (size_t layer = 0; layer < stack->layers; layer++) {
-        for (size_t direction = 0; direction < call.D; direction++) {
-            strand_forward(&call, layer, direction, input, output, &w);
-        }
-    }
+    layers_forward(&call, input, output, &w);
     if (batch->lengths) {
         memset(output->y, 0, batch->T * batch->B * width * sizeof(real));
     }
     for (size_t direction = 0; direction < call.D; direction++) {
-        const real *states = strand_at(&call, top, direction).hs + batch->B * call.h;
-        rows_to_caller(&call.plan, direction == 1, H, states, call.h, output->y + direction * H, width);
+        rows_to_caller(&call.plan, direction == 1, H, top_states(&call, direction), call.h,
+                       output->y + direction * H, width);
     }
     subnormals_restore(subnormals);
 }
@@ -179,7 +192,6 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
                                    const backward_scratch *w)
 {
     const cell_kind *cell = call->cell;
-    const gradient_use added = {.way = GRADIENT_ADDED};
     const size_t H = call->H, u = call->u;
     const right_factor before = {
         .data = states_before_rows(call, s, w->hs_before), .K = call->N, .N = H, .row = call->h};
@@ -188,9 +200,9 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
         const weight_target weight = {.M = H, .N = H, .gradient = dW_hh + cell->gate[slot] * H * H};
         const left_factor d_transposed = {d->data + slot * u, 1, d->row};
         if (in_range(cell->products[0], slot)) {
-            weight_gradient(&added, d_transposed, before, &weight, w->some_rows);
+            weight_gradient(&w->use, d_transposed, before, &weight, w->some_rows);
         } else if (in_range(cell->products[1], slot)) {
-            weight_gradient(&added, d_transposed, reset, &weight, w->some_rows);
+            weight_gradient(&w->use, d_transposed, reset, &weight, w->some_rows);
         }
     }
 }
@@ -218,7 +230,9 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
     const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
+    const bool add = w->use.way == GRADIENT_ADDED;
     if (few_columns(call->N, I)) {
+        memset(dW_ih, 0, add ? 0 : stack_gates(call->stack) * H * I * sizeof(real));
         one_hot_columns_back(call, indices, d, dW_ih);
         return;
     }
@@ -229,7 +243,8 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
         }
     }
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I, TRANSPOSE_ADDED);
+        transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I,
+                  add ? TRANSPOSE_ADDED : TRANSPOSE_DENSE);
     }
 }
 
@@ -242,12 +257,11 @@ static void input_weights_back(const stack_call *call, size_t layer, const stran
         return;
     }
     const cell_kind *cell = call->cell;
-    const gradient_use added = {.way = GRADIENT_ADDED};
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     const right_factor x = {.data = tape->x, .K = call->N, .N = I, .row = tape->x_row};
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
         const weight_target weight = {.M = H, .N = I, .gradient = dW_ih + cell->gate[slot] * H * I};
-        weight_gradient(&added, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
+        weight_gradient(&w->use, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
     }
 }
 
@@ -313,7 +327,8 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
         recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);
         input_weights_back(call, layer, &tape, &d, gradients + p.W_ih, w);
         if (call->stack->bias) {
-            slot_biases_back(cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh, w->sums);
+            slot_biases_back(&w->use, cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh,
+                             w->sums);
         }
         strand_inputs_back(call, layer, direction == 1, &d, parameters + p.W_ih, input, input_gradient->x, w, dhs_below);
     }
@@ -325,6 +340,24 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     }
 }
 
+/* All layers, from what comes from above in w->dhs[0]. */
+static void layers_backward(const stack_call *call, const TYPED(fastrnn_stack_input) *input,
+                            const TYPED(fastrnn_stack_output_gradient) *output_gradient,
+                            const TYPED(fastrnn_stack_input_gradient) *input_gradient, const backward_scratch *w)
+{
+    const size_t D = call->D, layers = call->stack->layers;
+    for (size_t layer = layers; layer-- > 0;) {
+        const size_t now = (layers - 1 - layer) % 2;
+        for (size_t direction = 0; direction < D && layer > 0; direction++) {
+            memset(w->dhs[1 - now][direction], 0, call->N * call->h * sizeof(real));
+        }
+        for (size_t direction = 0; direction < D; direction++) {
+            strand_backward(call, layer, direction, input, output_gradient, input_gradient, w, w->dhs[now],
+                            w->dhs[1 - now]);
+        }
+    }
+}
+
 static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batch,
                            const TYPED(fastrnn_stack_input) *input, void *tape,
                            const TYPED(fastrnn_stack_output_gradient) *output_gradient,
@@ -332,7 +365,7 @@ static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batc
 {
     const stack_call call = stack_call_on(stack, batch, tape);
     const size_t H = call.H, D = call.D;
-    backward_scratch w;
+    backward_scratch w = {.use = {.way = GRADIENT_ADDED}};
     lay_out_backward(&call, (uintptr_t)workspace, &w);
     const uint64_t subnormals = subnormals_as_zero();
     if (!batch->one_hot && input_gradient->x) {
@@ -342,16 +375,7 @@ static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batc
         rows_from_caller(&call.plan, direction == 1, H, output_gradient->y + direction * H, D * H, w.dhs[0][direction],
                          call.h);
     }
-    for (size_t layer = stack->layers; layer-- > 0;) {
-        const size_t now = (stack->layers - 1 - layer) % 2;
-        for (size_t direction = 0; direction < D && layer > 0; direction++) {
-            memset(w.dhs[1 - now][direction], 0, call.N * call.h * sizeof(real));
-        }
-        for (size_t direction = 0; direction < D; direction++) {
-            strand_backward(&call, layer, direction, input, output_gradient, input_gradient, &w, w.dhs[now],
-                            w.dhs[1 - now]);
-        }
-    }
+    layers_backward(&call, input, output_gradient, input_gradient, &w);
     subnormals_restore(subnormals);
 }
 

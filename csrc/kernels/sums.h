@@ -61,6 +61,33 @@ static real largest_magnitude(size_t n, const real *x)
     return vec_reduce_max(largest);
 }
 
+/* No x_i is NaN or infinite. */
+static bool all_finite(size_t n, const real *x)
+{
+    const vec zero = vec_set1(0);
+    vec sums[4] = {zero, zero, zero, zero}; /* 0 times what is not finite is NaN, and stays so */
+    size_t i = 0;
+    for (; i + 4 * VEC_LANES <= n; i += 4 * VEC_LANES) {
+        UNROLL for (size_t k = 0; k < 4; k++) {
+            sums[k] = vec_fma(zero, vec_load(x + i + k * VEC_LANES), sums[k]);
+        }
+    }
+    for (; i < n; i += VEC_LANES) {
+        sums[0] = vec_fma(zero, load_up_to(x + i, n - i < VEC_LANES ? n - i : VEC_LANES), sums[0]);
+    }
+    return vec_reduce_add(vec_add(vec_add(sums[0], sums[1]), vec_add(sums[2], sums[3]))) == 0;
+}
+
+/* The same of rows of n numbers, `row` apart. */
+static bool rows_finite(size_t rows, size_t n, const real *x, size_t row)
+{
+    bool finite = true;
+    for (size_t i = 0; i < rows; i++) {
+        finite &= all_finite(n, x + i * row);
+    }
+    return finite;
+}
+
 /* sqrt(sum of x_i^2). Where squares of float64 overflow, or are so small that they lose digits, x is brought near 1
  * first, by a power of 2, which rounds nothing that counts. */
 static double norm(size_t n, const real *x)

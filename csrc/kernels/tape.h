@@ -190,6 +190,7 @@ static size_t most_some_rows(const stack_call *call)
 }
 
 typedef struct {
+    gradient_use use; /* what becomes of the parameters' gradients: they are added to the caller's, or replace them */
     real *dhs[2][2];  /* [this layer's, the next one's below][direction] (N, h) d loss / d state as it comes from above */
     real *dh, *dc;    /* (B, h) */
     real *Whh;        /* see strand.h */

@@ -64,21 +64,21 @@ static void TYPED(train_arguments_case)(const void *nothing)
     check_nulls(HERE, TYPED(train_door), &c, &c, COUNT(pointers), pointers);
     check_nulls(HERE, TYPED(train_door), &c, c.model, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
     check_nulls(HERE, TYPED(train_door), &c, c.memory, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
-    check_nulls(HERE, TYPED(train_door), &c, training, 1, &(size_t){offsetof(fastrnn_training, text)});
+    check_nulls(HERE, TYPED(train_door), &c, training, 1, &(size_t){offsetof(fastrnn_training, text.tokens)});
     check_nulls(HERE, TYPED(train_door), &c, c.interruption, 1, &(size_t){offsetof(fastrnn_interruption, poll)});
     check_shapes_refused(HERE, TYPED(train_door), &c, c.shape);
-    check_values_refused(HERE, TYPED(train_door), &c, &training->clip, COUNT(TYPED(not_positive)),
+    check_values_refused(HERE, TYPED(train_door), &c, &training->clip_value, COUNT(TYPED(not_positive)),
                          TYPED(not_positive));
-    check_values_refused(HERE, TYPED(train_door), &c, &training->learning_rate, COUNT(TYPED(not_finite)),
+    check_values_refused(HERE, TYPED(train_door), &c, &training->schedule.learning_rate, COUNT(TYPED(not_finite)),
                          TYPED(not_finite));
 
     const size_t short_lengths[] = {0, s->T, s->B * (s->T + 1) - 1};
     for (size_t i = 0; i < COUNT(short_lengths); i++) {
-        training->length = short_lengths[i];
-        SITUATION("length %zu", training->length);
+        training->text.length = short_lengths[i];
+        SITUATION("length %zu", training->text.length);
         check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(train_door), &c);
     }
-    training->length = length;
+    training->text.length = length;
 
     const size_t late_positions[] = {stream - s->T, stream, SIZE_MAX};
     for (size_t i = 0; i < COUNT(late_positions); i++) {

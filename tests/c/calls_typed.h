@@ -164,11 +164,11 @@ static TYPED(fastrnn_char_rnn) TYPED(random_memory)(const fastrnn_shape *s)
 static TYPED(train_call) TYPED(valid_train_call)(const fastrnn_shape *s, size_t length, size_t iterations)
 {
     TYPED(fastrnn_char_rnn) model = TYPED(random_model)(s), squares = TYPED(random_memory)(s);
-    fastrnn_training training = {.text = random_characters(length, s->V),
-                                 .length = length,
-                                 .learning_rate = 0.02,
-                                 .clip = 1,
-                                 .smooth_loss = (double)(s->T * s->B) * log((double)s->V)};
+    fastrnn_training training = {.text = {random_characters(length, s->V), length, sizeof(int64_t)},
+                                 .schedule.learning_rate = 0.02,
+                                 .clip_value = 1,
+                                 .clip_norm = INFINITY,
+                                 .smooth_loss = (double)s->T * log((double)s->V)};
     fastrnn_interruption interruption = {never, NULL};
     return (TYPED(train_call)){.shape = guarded_copy(s, sizeof *s),
                                .model = guarded_copy(&model, sizeof model),

@@ -176,13 +176,13 @@ static double naive_char_rnn_loss(const fastrnn_shape *s, const fastrnn_char_rnn
 
 /* ---- training -------------------------------------------------------------------------------------------------- */
 
-static void naive_update(size_t n, const fastrnn_training *training, const double *gradient, double *sums,
-                         double *parameter)
+static void naive_update(size_t n, const fastrnn_shape *s, const fastrnn_training *training, const double *gradient,
+                         double *sums, double *parameter)
 {
     for (size_t i = 0; i < n; i++) {
-        const double g = fmin(fmax(gradient[i], -training->clip), training->clip);
+        const double g = fmin(fmax(gradient[i] / (double)s->B, -training->clip_value), training->clip_value);
         sums[i] += g * g;
-        parameter[i] -= training->learning_rate * g / sqrt(sums[i] + 1e-8);
+        parameter[i] -= training->schedule.learning_rate * g / sqrt(sums[i] + 1e-8);
     }
 }
 
@@ -190,11 +190,11 @@ static void naive_update_model(const fastrnn_shape *s, const fastrnn_training *t
                                const fastrnn_char_rnn_f64 *gradients, const fastrnn_char_rnn_f64 *sums,
                                const fastrnn_char_rnn_f64 *model)
 {
-    naive_update(s->H * s->V, training, gradients->rnn.Wxh, sums->rnn.Wxh, model->rnn.Wxh);
-    naive_update(s->H * s->H, training, gradients->rnn.Whh, sums->rnn.Whh, model->rnn.Whh);
-    naive_update(s->H, training, gradients->rnn.bh, sums->rnn.bh, model->rnn.bh);
-    naive_update(s->V * s->H, training, gradients->output.Why, sums->output.Why, model->output.Why);
-    naive_update(s->V, training, gradients->output.by, sums->output.by, model->output.by);
+    naive_update(s->H * s->V, s, training, gradients->rnn.Wxh, sums->rnn.Wxh, model->rnn.Wxh);
+    naive_update(s->H * s->H, s, training, gradients->rnn.Whh, sums->rnn.Whh, model->rnn.Whh);
+    naive_update(s->H, s, training, gradients->rnn.bh, sums->rnn.bh, model->rnn.bh);
+    naive_update(s->V * s->H, s, training, gradients->output.Why, sums->output.Why, model->output.Why);
+    naive_update(s->V, s, training, gradients->output.by, sums->output.by, model->output.by);
 }
 
 /* The T characters of each of the B streams that begin `offset` after the position, as (T, B). */
@@ -202,8 +202,8 @@ static int64_t *sequences(const fastrnn_shape *s, const fastrnn_training *traini
 {
     int64_t *characters = guarded(s->T * s->B * sizeof *characters);
     for (size_t n = 0; n < s->T * s->B; n++) {
-        const size_t stream = n % s->B * (training->length / s->B);
-        characters[n] = training->text[stream + training->position + offset + n / s->B];
+        const size_t stream = n % s->B * (training->text.length / s->B);
+        characters[n] = ((const int64_t *)training->text.tokens)[stream + training->position + offset + n / s->B];
     }
     return characters;
 }
@@ -219,10 +219,11 @@ static void naive_train(const fastrnn_shape *s, const fastrnn_char_rnn_f64 *mode
                                          &gradients, hs);
     naive_update_model(s, training, &gradients, sums, model);
     memcpy(hprev, hs + (s->T - 1) * BH, BH * sizeof(double));
+    training->loss /= (double)s->B;
     training->smooth_loss = 0.999 * training->smooth_loss + 0.001 * training->loss;
     training->iterations++;
     training->position += s->T;
-    if (training->length / s->B - training->position < s->T + 2) {
+    if (training->text.length / s->B - training->position < s->T + 2) {
         training->position = 0;
         memset(hprev, 0, BH * sizeof(double));
     }

@@ -125,7 +125,7 @@ static void TYPED(failing_case)(const void *shape)
     const fastrnn_shape *s = shape;
     const size_t second_stream = 6 * s->T + 3, last_of_fourth = second_stream + 4 * s->T;
     TYPED(train_call) three = TYPED(same_train_call)(s, 3), failing = TYPED(same_train_call)(s, 7);
-    int64_t *text = (int64_t *)failing.training->text;
+    int64_t *text = (int64_t *)failing.training->text.tokens;
     size_t left = 100;
     *failing.interruption = (fastrnn_interruption){after_so_many, &left};
     CHECK_OK(TYPED(train_door)(&three));

@@ -36,7 +36,10 @@ static fastrnn_status TYPED(work_char)(const work *w)
         status = TYPED(fastrnn_char_rnn_sample)(&shape, &model, h, text[0], n, 1, &source, characters, workspace);
         free(characters);
     } else {
-        fastrnn_training training = {.text = text, .length = TEXT, .learning_rate = 0.01, .clip = 5};
+        fastrnn_training training = {.text = {text, TEXT, sizeof(int64_t)},
+                                     .schedule.learning_rate = 0.01,
+                                     .clip_value = 5,
+                                     .clip_norm = INFINITY};
         status = TYPED(fastrnn_char_rnn_train)(&shape, &model, &memory, h, &training, n, NULL, workspace);
     }
     free(text);

@@ -1,0 +1,60 @@
+/* Training min-char-rnn's network: the model and the optimizer's memory are packed at the start, stay packed from
+ * iteration to iteration, and are unpacked at the end. */
+
+typedef struct {
+    fastrnn_shape shape;
+    workspace_layout w;
+} char_rnn_training;
+
+/* hs[0] holds the state before the iteration, and then after it. */
+static fastrnn_status char_rnn_iterate(const training_engine *e, const fastrnn_training *training, double learning_rate,
+                                       double *loss)
+{
+    const char_rnn_training *t = e->network;
+    const workspace_layout *w = &t->w;
+    const TYPED(fastrnn_char_rnn) none = {{0}, {0}};
+    const gradient_use update = {.way = GRADIENT_APPLIED,
+                                 .limit = (real)training->clip_value,
+                                 .learning_rate = (real)learning_rate};
+    const size_t state = e->B * w->h;
+    *loss = char_rnn_forward(&t->shape, w, e->tokens, e->targets) / (double)e->B;
+    if (!isfinite(*loss)) {
+        return FASTRNN_ERROR_NOT_FINITE;
+    }
+    if (e->B > 1) {
+        scale_rows(e->T * e->B, e->V, 1 / (real)e->B, w->ys, w->v);
+    }
+    states_backward(&t->shape, w);
+    if (!rows_finite(e->T * e->B, t->shape.H, w->dhs, w->h)) {
+        return FASTRNN_ERROR_NOT_FINITE;
+    }
+    parameters_backward(&t->shape, w, e->tokens, &update, &none);
+    memcpy(w->hs, w->hs + e->T * state, state * sizeof(real));
+    return FASTRNN_OK;
+}
+
+static void char_rnn_forget(const training_engine *e)
+{
+    const char_rnn_training *t = e->network;
+    memset(t->w.hs, 0, e->B * t->w.h * sizeof(real));
+}
+
+static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *model,
+                                     const TYPED(fastrnn_char_rnn) *memory, real *hprev, fastrnn_training *training,
+                                     size_t iterations, const fastrnn_interruption *interruption, void *workspace)
+{
+    const char_rnn_training t = {*shape, workspace_at(shape, workspace)};
+    const workspace_layout *w = &t.w;
+    const training_engine engine = {shape->T, shape->B, shape->V, w->inputs, w->targets, char_rnn_iterate,
+                                    char_rnn_forget, &t};
+    char_rnn_pack_parameters(shape, model, w);
+    char_rnn_pack(shape, memory, w, &w->memory);
+    copy_to_padded(shape->B, shape->H, hprev, w->hs, w->h);
+
+    const fastrnn_status status = run_training(&engine, training, iterations, interruption);
+
+    copy_from_padded(shape->B, shape->H, w->hs, w->h, hprev);
+    char_rnn_unpack(shape, &w->parameters, w, model);
+    char_rnn_unpack(shape, &w->memory, w, memory);
+    return status;
+}

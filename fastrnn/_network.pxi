@@ -1,0 +1,218 @@
+# Networks over sequences of tokens. Included by _core.pyx.
+
+# As with char_rnn: filled in through f64, read through either.
+cdef union learner:
+    fastrnn_learner_f32 f32
+    fastrnn_learner_f64 f64
+
+
+DECAYS = {"constant": FASTRNN_CONSTANT, "step": FASTRNN_STEPS, "cosine": FASTRNN_COSINE}
+
+
+cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
+    """The optimizer of `fastrnn.optimizers` of this name in small letters, with its arguments by name."""
+    cdef fastrnn_optimizer o
+    memset(&o, 0, sizeof(o))
+    if name == "sgd":
+        o.kind = FASTRNN_SGD
+        o.settings.sgd = fastrnn_sgd(
+            learning_rate=0, momentum=settings["momentum"], dampening=settings["dampening"],
+            weight_decay=settings["weight_decay"], nesterov=settings["nesterov"], iteration=1)
+    elif name == "adagrad":
+        o.kind = FASTRNN_ADAGRAD
+        o.settings.adagrad = fastrnn_adagrad(
+            learning_rate=0, eps=settings["eps"], weight_decay=settings["weight_decay"],
+            eps_inside_sqrt=settings["eps_inside_sqrt"])
+    elif name == "rmsprop":
+        o.kind = FASTRNN_RMSPROP
+        o.settings.rmsprop = fastrnn_rmsprop(
+            learning_rate=0, alpha=settings["alpha"], eps=settings["eps"], momentum=settings["momentum"],
+            weight_decay=settings["weight_decay"], centered=settings["centered"])
+    elif name in ("adam", "adamw"):
+        o.kind = FASTRNN_ADAM
+        beta1, beta2 = settings["betas"]
+        o.settings.adam = fastrnn_adam(
+            learning_rate=0, beta1=beta1, beta2=beta2, eps=settings["eps"], weight_decay=settings["weight_decay"],
+            decoupled=name == "adamw", iteration=1)
+    else:
+        raise ValueError(f"there is no optimizer {name!r}")
+    return o
+
+
+cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size, size_t layers):
+    return fastrnn_network(
+        stack=fastrnn_stack(cell=CELLS[cell], input_size=embedding_size if embedding_size else vocabulary,
+                            hidden_size=hidden_size, layers=layers, directions=1, bias=1),
+        embeddings=vocabulary if embedding_size else 0, outputs=vocabulary)
+
+
+cdef fastrnn_network_offsets offsets_of(const fastrnn_network *network) except *:
+    cdef fastrnn_network_offsets at
+    if fastrnn_network_parameters(network, &at) != FASTRNN_OK:
+        raise ValueError(
+            f"{network.stack.layers} layers of {network.stack.hidden_size} units over {network.outputs} tokens are too "
+            "large: below 2**24 units, tokens and embedding_size, 255 layers at most")
+    return at
+
+
+def network_offsets(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size, size_t layers):
+    """Where embedding.weight (V, E), the recurrent layers' parameters, linear.weight (V, H), linear.bias (V,) begin in the
+    one buffer, and its length. embedding_size 0: none."""
+    cdef fastrnn_network network = network_of(cell, vocabulary, embedding_size, hidden_size, layers)
+    cdef fastrnn_network_offsets at = offsets_of(&network)
+    return at.embedding, at.stack, at.W, at.b, at.end
+
+
+cdef class Network:
+    """A stack of one direction between an embedding, or 1-of-V codes, and a linear layer that says the next token. It
+    holds the flat parameters (N,) of all three."""
+    cdef fastrnn_network network
+    cdef readonly cnp.ndarray parameters
+    cdef readonly object dtype
+    cdef bint double_precision
+    cdef Py_ssize_t V, H, L, N
+    cdef int n_states
+    cdef _WorkspacePool workspaces
+
+    def __cinit__(self, str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size, size_t layers,
+                  parameters):
+        self.network = network_of(cell, vocabulary, embedding_size, hidden_size, layers)
+        self.N = offsets_of(&self.network).end
+        self.dtype = real_dtype(parameters, "parameters")
+        check_array(parameters, "parameters", (self.N,), "(N,)", self.dtype)
+        check_writeable(parameters, "parameters")
+        self.parameters = parameters
+        self.double_precision = is_float64(parameters)
+        self.V, self.H, self.L = vocabulary, hidden_size, layers
+        self.n_states = 2 if self.network.stack.cell == FASTRNN_LSTM else 1
+        self.workspaces = _WorkspacePool()
+
+    cdef fastrnn_network_bytes memory_for(self, size_t T, size_t B, bint dropout) except *:
+        cdef fastrnn_network_bytes bytes
+        cdef fastrnn_status status
+        if self.double_precision:
+            status = fastrnn_network_memory_f64(&self.network, T, B, dropout, &bytes)
+        else:
+            status = fastrnn_network_memory_f32(&self.network, T, B, dropout, &bytes)
+        if status == FASTRNN_ERROR_SHAPE:
+            raise ValueError(f"sequences of {T} steps, {B} side by side, are too large: use fewer or shorter ones")
+        check(status)
+        return bytes
+
+    cdef int check_states(self, tuple states, Py_ssize_t B) except -1:
+        if len(states) != self.n_states:
+            raise ValueError(f"states must be {self.n_states} arrays, not {len(states)}")
+        for array in states:
+            check_array(array, "states", (self.L, B, self.H), "(L, B, H)", self.dtype)
+            check_writeable(array, "states")
+        return 0
+
+    cdef list pinned(self, tuple arrays):
+        return pinned((self.parameters, *arrays))
+
+    cdef learner learner_of(self, tuple states, dict slots) except *:
+        cdef learner l
+        memset(&l, 0, sizeof(l))
+        for name, slot in slots.items():
+            check_array(slot, f"slots['{name}']", (self.N,), "(N,)", self.dtype)
+            check_writeable(slot, f"slots['{name}']")
+        l.f64.parameters = data_of(self.parameters)
+        l.f64.momentum = data_of(slots.get("momentum_buffer"))
+        l.f64.mean = data_of(slots.get("exp_avg", slots.get("grad_avg")))
+        l.f64.squares = data_of(slots.get("sum", slots.get("square_avg", slots.get("exp_avg_sq"))))
+        l.f64.h = data_of(states[0])
+        l.f64.c = data_of(states[1]) if self.n_states == 2 else NULL
+        return l
+
+    def train(self, cnp.ndarray text, tuple states, dict slots, *, Py_ssize_t iterations, size_t seq_length,
+              size_t batch_size, bint random_chunks, double dropout, uint64_t seed, str optimizer, dict settings,
+              double learning_rate, str schedule, uint64_t warmup, uint64_t schedule_iterations, double schedule_factor,
+              double clip_value, double clip_norm, size_t position, uint64_t iterations_done, double smooth_loss):
+        """Up to `iterations` iterations; parameters, states and slots are updated in place.
+
+        text (n,), of uint8, uint16, uint32 or int64, holds tokens in [0, V); states are arrays (L, B, H); slots those of
+        the optimizer, (N,) each. Limits of infinity clip nothing.
+
+        Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
+        None: NumericalError, or what a signal's handler raised. What is returned and the arrays are whole either way.
+        """
+        if text.dtype not in (np.uint8, np.uint16, np.uint32, np.int64):
+            raise TypeError(f"text must be uint8, uint16, uint32 or int64, not {text.dtype}")
+        check_array(text, "text", (text.size,), "(n,)", text.dtype)
+        if iterations < 0:
+            raise ValueError(f"iterations must not be negative, and is {iterations}")
+        self.check_states(states, batch_size)
+        cdef learner l = self.learner_of(states, slots)
+        pins = self.pinned((text, *states, *slots.values()))
+        cdef fastrnn_optimizer o = optimizer_of(optimizer, settings)
+        cdef fastrnn_training training
+        training.text = fastrnn_text(tokens=cnp.PyArray_DATA(text), length=text.size, width=text.itemsize)
+        training.schedule = fastrnn_schedule(
+            learning_rate=learning_rate, decay=DECAYS[schedule], warmup=warmup, n=schedule_iterations,
+            factor=schedule_factor)
+        training.clip_value, training.clip_norm, training.dropout = clip_value, clip_norm, dropout
+        training.random_chunks, training.seed = random_chunks, seed
+        training.position, training.iterations = position, iterations_done
+        training.loss, training.smooth_loss = NAN, smooth_loss
+        cdef _Signals signals = _Signals()
+        cdef fastrnn_interruption interruption = signals.interruption()
+        cdef fastrnn_network_bytes bytes = self.memory_for(seq_length, batch_size, dropout > 0)
+        cdef _Workspace workspace = self.workspaces.take(bytes.train)
+        cdef fastrnn_status status
+        with nogil:
+            if self.double_precision:
+                status = fastrnn_network_train_f64(&self.network, seq_length, batch_size, &o, &l.f64, &training,
+                                                   iterations, &interruption, workspace.memory)
+            else:
+                status = fastrnn_network_train_f32(&self.network, seq_length, batch_size, &o, &l.f32, &training,
+                                                   iterations, &interruption, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        error = signals.error
+        if status == FASTRNN_ERROR_NOT_FINITE:
+            error = self.not_finite(training.loss)
+        else:
+            check(status)
+        return training.iterations - iterations_done, training.position, training.loss, training.smooth_loss, error
+
+    cdef object not_finite(self, double loss):
+        if isfinite(loss):
+            return NumericalError("a gradient is NaN or infinite")
+        if np.isfinite(self.parameters).all():
+            return NumericalError(f"the loss is {loss}")
+        return NumericalError(f"the loss is {loss} because the parameters hold NaN or infinity")
+
+    def predict(self, cnp.ndarray tokens, tuple states, cnp.ndarray targets=None):
+        """nats, p: nats (T, B) float64 is -ln p of each target, None without targets; p (B, V) is that of every token after
+        the last step.
+
+        tokens, targets (T, B) int64 in [0, V); states are arrays (L, B, H), updated in place. Memory is in proportion to
+        T B.
+        """
+        cdef Py_ssize_t T = tokens.shape[0], B = tokens.shape[1]
+        check_array(tokens, "tokens", (T, B), "(T, B)", INT64)
+        if targets is not None:
+            check_array(targets, "targets", (T, B), "(T, B)", INT64)
+        self.check_states(states, B)
+        pins = self.pinned((tokens, targets, *states) if targets is not None else (tokens, *states))
+        cdef cnp.ndarray nats = None if targets is None else np.empty((T, B))
+        cdef cnp.ndarray p = np.empty((B, self.V), self.dtype)
+        cdef fastrnn_network_bytes bytes = self.memory_for(T, B, False)
+        cdef _Workspace workspace = self.workspaces.take(bytes.predict)
+        cdef const int64_t *x = <const int64_t *>cnp.PyArray_DATA(tokens)
+        cdef const int64_t *y = <const int64_t *>data_of(targets)
+        cdef double *out = data_of(nats)
+        cdef double *h = data_of(states[0])
+        cdef double *c = data_of(states[1]) if self.n_states == 2 else NULL
+        cdef fastrnn_status status
+        with nogil:
+            if self.double_precision:
+                status = fastrnn_network_predict_f64(
+                    &self.network, T, B, <double *>cnp.PyArray_DATA(self.parameters), x, y, h, c, out,
+                    <double *>cnp.PyArray_DATA(p), workspace.memory)
+            else:
+                status = fastrnn_network_predict_f32(
+                    &self.network, T, B, <float *>cnp.PyArray_DATA(self.parameters), x, y, <float *>h, <float *>c, out,
+                    <float *>cnp.PyArray_DATA(p), workspace.memory)
+        self.workspaces.bring_back(workspace)
+        check(status)
+        return nats, p
