@@ -5,12 +5,15 @@ min-char-rnn script by one line, `fastrnn.convert` brings weights from and to Ke
 same in plain NumPy, and `cpu_info` says which instruction set the kernels use.
 """
 
+from fastrnn.char_rnn import CharRNN
 from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
 from fastrnn.cpu import cpu_info
 from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
 from fastrnn.gradient_check import check_gradients
+from fastrnn.history import History
 from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
 from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from fastrnn.model import load
 from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
 __all__ = [
@@ -21,9 +24,11 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "CharRNN",
     "Embedding",
     "FastRNNError",
     "GradientCheckError",
+    "History",
     "Linear",
     "ModelFileError",
     "NumericalError",
@@ -32,6 +37,7 @@ __all__ = [
     "clip_gradient_norm",
     "clip_gradient_value",
     "cpu_info",
+    "load",
     "mean_squared_error",
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",

@@ -27,7 +27,8 @@ OPTIMIZER_DEFAULTS = {"adagrad": {"eps": 1e-8, "eps_inside_sqrt": True}}  # min-
 CELLS = ("rnn", "gru", "lstm")
 CHUNKS = ("stream", "random")
 DEFAULT_FACTOR = {"step": 0.5, "cosine": 0.0}
-MOST = 2**31 - 1  # of units, layers, steps, ...: what is beyond has no memory anyway, and no overflow is near
+MOST = 2**31 - 1  # of units, steps, ...: what is beyond has no memory anyway, and no overflow is near
+MOST_LAYERS = 1000  # each has names in Python
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class TrainingSettings:
         self._keep(
             dtype=dtype,
             batch_size=count(self.batch_size, "batch_size"),
-            optimizer_options={name: getattr(optimizer, name) for name in options},
+            optimizer_options={name: getattr(optimizer, name) for name in options} or None,
             learning_rate=optimizer.learning_rate,
             warmup=count(self.warmup, "warmup", least=0),
             clip_value=_limit(self.clip_value, "clip_value"),
@@ -106,7 +107,11 @@ class TrainingSettings:
 
     def as_json(self) -> dict[str, Any]:
         """All settings as JSON has them."""
-        return {**dataclasses.asdict(self), "dtype": np.dtype(self.dtype).name}
+        options = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in (self.optimizer_options or {}).items()
+        }
+        return {**dataclasses.asdict(self), "optimizer_options": options or None, "dtype": np.dtype(self.dtype).name}
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
@@ -140,7 +145,7 @@ class CharSettings(TrainingSettings):
         one_of(self.chunks, "chunks", CHUNKS)
         self._keep(
             hidden_size=count(self.hidden_size, "hidden_size"),
-            num_layers=count(self.num_layers, "num_layers"),
+            num_layers=count(self.num_layers, "num_layers", most=MOST_LAYERS),
             seq_length=count(self.seq_length, "seq_length"),
             lowercase=flag(self.lowercase, "lowercase"),
         )
@@ -157,11 +162,11 @@ class CharSettings(TrainingSettings):
         return {name: getattr(self, name) for name in names}
 
 
-def count(value: Any, name: str, least: int = 1) -> int:
-    """value as an int in [least, MOST]; TypeError or ValueError otherwise."""
+def count(value: Any, name: str, least: int = 1, most: int = MOST) -> int:
+    """value as an int in [least, most]; TypeError or ValueError otherwise."""
     number = integer(value, name, least)
-    if number > MOST:
-        raise ValueError(f"{name} must be at most {MOST}, not {number}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, not {number}")
     return number
 
 
@@ -225,7 +230,9 @@ def _schedule(schedule: Any, iterations: Any, factor: Any) -> dict[str, Any]:
     if schedule == "constant":
         for name, value in (("schedule_iterations", iterations), ("schedule_factor", factor)):
             if value is not None:
-                raise ValueError(f'{name} does nothing with schedule="constant": use "step" or "cosine", or leave it out')
+                raise ValueError(
+                    f'{name} does nothing with schedule="constant": use "step" or "cosine", or leave it out'
+                )
         return {}
     if iterations is None:
         raise ValueError(f'schedule="{schedule}" needs schedule_iterations, the number of iterations that it takes')
