@@ -55,7 +55,7 @@ class CharRNN(FittedModel):
     dropout: the share of each layer's outputs, also the last's, that an iteration sets to 0 on the way up (the others
     are divided by 1 - dropout).
     tokens: "char", "byte" or "word" (a word with the space before it, a punctuation mark, or other white space).
-    unknown: what stands for tokens outside the vocabulary, which are errors otherwise. newline: "\\\\n" makes every
+    unknown: what stands for tokens outside the vocabulary, which are errors otherwise. newline: "\\n" makes every
     line end that. lowercase: all in lower case. vocabulary_size: only the most frequent tokens; it needs `unknown`.
     dtype: float32 or float64. seed: an int below 2**63, of all that is random in training; None draws one.
 
