@@ -473,6 +473,7 @@ HOSTILE_HEADERS = {
     "a lone surrogate": (f'"}},{A}'.replace('"a"', '"\\ud800"'), "has a lone surrogate in its name"),
     "no UTF-8": (f'"}},{A}'.replace('"a"', '"\xff"'), "is not ASCII"),
     "no JSON": (f'"}},{A},', "in its header: "),
+    "a longer checksum": (f'0"}},{A}', "its checksum is another"),
     "no string": (f'","m":1}},{A}', "the metadata 'm' are no ASCII text"),
     "metadata that are no JSON": (f'","m":""}},{A}', "in the metadata 'm': Expecting value"),
     "metadata with two of a name": (
@@ -503,6 +504,11 @@ def test_a_hostile_header_is_refused_and_takes_no_memory(path, header, said):
 def test_the_header_that_the_hostile_ones_are_made_of_is_accepted(path):
     path.write_bytes(sealed(f'","m":"1e99"}},{A}}}'.encode(), b"12345678"))
     assert_same(read_model(path), ({"a": np.frombuffer(b"12345678", dtype=np.uint8)}, {"m": 1e99}))
+
+
+def test_an_older_version_than_the_first_is_refused(path):
+    path.write_bytes(sealed(b'"}}', b"", files.OPENING.replace(b'"1"', b'"0"')))
+    assert "has been altered: its first bytes are others" in refusal(path)
 
 
 @pytest.mark.parametrize("length", [0, 1, 132, 2**31, 2**32, 2**60, 2**63, 2**64 - 1])
