@@ -529,6 +529,6 @@ def test_a_file_cut_while_it_is_read_is_refused(model, monkeypatch):
 
 
 def test_a_share_of_the_fuzzer_s_cases(tmp_path):
-    outcomes, _ = run(tmp_path, range(20_000), safetensors_opens())
-    assert outcomes["is a model"] > 1000  # hostile headers are not all refused for one reason
+    outcomes, _ = run(tmp_path, range(10_000), safetensors_opens())
+    assert outcomes["is a model"] > 500  # hostile headers are not all refused for one reason
     assert sum(count > 20 for count in outcomes.values()) > 25
