@@ -19,6 +19,7 @@
 #include "stack_typed.h"
 #include "stack_arguments_typed.h"
 #include "feedforward_typed.h"
+#include "network_sample_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -32,6 +33,7 @@ static void TYPED(test_dtype)(void)
     TYPED(test_stack_arguments)();
     TYPED(test_stack)();
     TYPED(test_feedforward)();
+    TYPED(test_network_sample)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)
