@@ -9,6 +9,12 @@ cdef union learner:
 DECAYS = {"constant": FASTRNN_CONSTANT, "step": FASTRNN_STEPS, "cosine": FASTRNN_COSINE}
 
 
+cdef object named(dict choices, str name, str what):
+    if name not in choices:
+        raise ValueError(f"there is no {what} {name!r}: it must be one of {', '.join(choices)}")
+    return choices[name]
+
+
 cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
     """The optimizer of `fastrnn.optimizers` of this name in small letters, with its arguments by name."""
     cdef fastrnn_optimizer o
@@ -39,9 +45,10 @@ cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
     return o
 
 
-cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size, size_t layers):
+cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size,
+                                size_t layers) except *:
     return fastrnn_network(
-        stack=fastrnn_stack(cell=CELLS[cell], input_size=embedding_size if embedding_size else vocabulary,
+        stack=fastrnn_stack(cell=named(CELLS, cell, "cell"), input_size=embedding_size if embedding_size else vocabulary,
                             hidden_size=hidden_size, layers=layers, directions=1, bias=1),
         embeddings=vocabulary if embedding_size else 0, outputs=vocabulary)
 
@@ -134,7 +141,8 @@ cdef class Network:
         the optimizer, (N,) each. Limits of infinity clip nothing.
 
         Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
-        None: NumericalError, or what a signal's handler raised. What is returned and the arrays are whole either way.
+        None: NumericalError, IndexError for a token, or what a signal's handler raised. What is returned and the arrays
+        are whole either way.
         """
         if text.dtype not in (np.uint8, np.uint16, np.uint32, np.int64):
             raise TypeError(f"text must be uint8, uint16, uint32 or int64, not {text.dtype}")
@@ -148,7 +156,7 @@ cdef class Network:
         cdef fastrnn_training training
         training.text = fastrnn_text(tokens=cnp.PyArray_DATA(text), length=text.size, width=text.itemsize)
         training.schedule = fastrnn_schedule(
-            learning_rate=learning_rate, decay=DECAYS[schedule], warmup=warmup, n=schedule_iterations,
+            learning_rate=learning_rate, decay=named(DECAYS, schedule, "schedule"), warmup=warmup, n=schedule_iterations,
             factor=schedule_factor)
         training.clip_value, training.clip_norm, training.dropout = clip_value, clip_norm, dropout
         training.random_chunks, training.seed = random_chunks, seed
@@ -171,6 +179,8 @@ cdef class Network:
         if status == FASTRNN_ERROR_NOT_FINITE:
             loss = training.loss
             error = self.not_finite("a gradient is NaN or infinite" if isfinite(loss) else f"the loss is {loss}", states)
+        elif status == FASTRNN_ERROR_INDEX:
+            error = IndexError(f"text holds a token outside [0, {self.V})")
         else:
             check(status)
         return training.iterations - iterations_done, training.position, training.loss, training.smooth_loss, error
@@ -188,6 +198,8 @@ cdef class Network:
         tokens, targets (T, B) int64 in [0, V); states are arrays (L, B, H), updated in place. Memory is in proportion to
         T B.
         """
+        if tokens.ndim != 2 or tokens.size == 0:
+            raise ValueError(f"tokens must have shape (T, B), neither of them 0, not {(<object>tokens).shape}")
         cdef Py_ssize_t T = tokens.shape[0], B = tokens.shape[1]
         check_array(tokens, "tokens", (T, B), "(T, B)", INT64)
         if targets is not None:

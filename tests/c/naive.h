@@ -328,7 +328,7 @@ static void naive_sgd(const fastrnn_optimizer_settings *settings, naive_numbers 
     const double g = naive_decayed(x, s->weight_decay);
     double change = g;
     if (s->momentum != 0) {
-        x->momentum = s->iteration == 1 ? g : s->momentum * x->momentum + (1 - s->dampening) * g;
+        x->momentum = s->momentum * x->momentum + (s->iteration == 1 ? 1 : 1 - s->dampening) * g;
         change = s->nesterov ? g + s->momentum * x->momentum : x->momentum;
     }
     x->parameter -= s->learning_rate * change;
