@@ -19,7 +19,10 @@
 #include "stack_typed.h"
 #include "stack_arguments_typed.h"
 #include "feedforward_typed.h"
-#include "network_sample_typed.h"
+#include "token_calls_typed.h"
+#include "token_typed.h"
+#include "token_arguments_typed.h"
+#include "token_sample_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -33,7 +36,9 @@ static void TYPED(test_dtype)(void)
     TYPED(test_stack_arguments)();
     TYPED(test_stack)();
     TYPED(test_feedforward)();
-    TYPED(test_network_sample)();
+    TYPED(test_token_arguments)();
+    TYPED(test_tokens)();
+    TYPED(test_token_sample)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)
@@ -64,3 +69,4 @@ static void TYPED(workspace_size_case)(const void *shape)
 #undef PROBABILITY_ROUNDING
 #undef LONGEST
 #undef OFFSET
+#undef TOKEN_PARTS
