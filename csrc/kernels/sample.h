@@ -13,8 +13,9 @@
 /* Even, since every other step sweeps through the weights the other way; few, to leave the caches to the weights. */
 #define SAMPLE_STEPS 4
 
-/* Multiplications between two looks at whether somebody wants it to end: some microseconds. */
-#define SAMPLE_LOOK ((size_t)1 << 18)
+/* Multiplications between two looks at whether somebody wants it to end: a millisecond or less. A look may be a system
+ * call. */
+#define SAMPLE_LOOK ((size_t)1 << 22)
 
 /* A layer's parameters as the caller has them. b_hh may be NULL. */
 typedef struct {

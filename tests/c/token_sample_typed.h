@@ -250,7 +250,7 @@ static void TYPED(draw_interrupted_case)(const void *nothing)
 {
     (void)nothing;
     const fastrnn_network network = {.stack = {FASTRNN_GRU, 9, 30, 1, 1, 1}, .outputs = 9};
-    const size_t n = 400;
+    const size_t n = 6000;
     size_t asked = 2, drawn = 0;
     uniform_numbers numbers = {.taken = 0};
     TYPED(draw_call) c = TYPED(valid_draw_call)(&network, 1, n, &(fastrnn_choice){1, 0, 1}, &numbers);
