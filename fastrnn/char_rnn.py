@@ -16,7 +16,7 @@ from fastrnn.network import Layout, TokenNetwork
 from fastrnn.progress import Progress, validation_share
 from fastrnn.random import bit_generator, generator
 from fastrnn.sampling import Choice, Writer, stop_strings
-from fastrnn.settings import CharSettings, Setting, optimizer_settings
+from fastrnn.settings import CharSettings, Setting
 from fastrnn.text import Text, text_source
 from fastrnn.tokens import Tokens, tokens_from_state, tokens_of
 
@@ -246,14 +246,14 @@ class CharRNN(FittedModel):
         if known and self._chunks().is_position(progress.position, len(self._training_codes)):
             return
         progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
-        progress.record_due = False
+        progress.record_at = None
         if validation:  # losses of another text are no measure for this one's
             progress.best_loss, progress.without_improvement, self._best = None, 0, None
         for state in self._states:
             state[...] = 0
 
     def _train(self, iterations: int) -> BaseException | None:
-        settings, progress = self.settings, self._progress
+        progress = self._progress
         native = functools.partial(
             self._built().kernels.train,
             states=self._states,
@@ -265,7 +265,7 @@ class CharRNN(FittedModel):
             dropout=self.dropout,
             seed=self.seed,
             optimizer=self.optimizer,
-            settings=optimizer_settings(settings.make_optimizer()),
+            settings=self.settings.optimizer_settings,
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             warmup=self.warmup,

@@ -37,9 +37,9 @@ class FittedModel(Model):
         progress, end = self._progress, self._progress.iterations + iterations
         if end > MOST_ITERATIONS:
             raise ValueError(f"iterations must not come to more than 2**62 in all, and {iterations} more do")
-        while progress.record_due or progress.iterations < end:
+        while progress.record_is_due() or progress.iterations < end:
             with self._lock.use():
-                if not progress.record_due:
+                if not progress.record_is_due():
                     self._advance(min(end, progress.iterations - progress.iterations % every + every), every)
                 record = self._record_if_due()
             if record is not None and self._ends(record, patience, callback):
@@ -55,14 +55,13 @@ class FittedModel(Model):
         NumericalError and KeyboardInterrupt, and what else a signal's handler raises, leave the model whole.
         """
         progress, before = self._progress, self._progress.iterations
+        progress.record_at = until if every and until % every == 0 else None
         try:
             with self._lock.changing():
                 error = self._train(until - before)
         finally:
             if progress.iterations > before:
                 progress.history.drop_provisional()
-            if every and progress.iterations == until and until % every == 0:
-                progress.record_due = True
         if isinstance(error, NumericalError):
             raise NumericalError(
                 f"iteration {progress.iterations}: {error}; the model is as it was before this iteration: lower "
@@ -74,18 +73,21 @@ class FittedModel(Model):
     def _record_if_due(self) -> Record | None:
         """The record, with what follows from it, added to the history."""
         progress = self._progress
-        if not progress.record_due:
+        if not progress.record_is_due():
             return None
         record = self._make_record(provisional=False)
         loss = record.validation_loss
+        best, best_loss, without = self._best, progress.best_loss, progress.without_improvement
         if loss is not None:
-            if progress.best_loss is None or loss < progress.best_loss:
-                self._best = self._built().flat_parameters.copy()
-                progress.best_loss, progress.without_improvement = loss, 0
-            else:
-                progress.without_improvement += 1
+            without += 1
+            if best_loss is None or loss < best_loss:
+                best, best_loss, without = self._built().flat_parameters.copy(), loss, 0
         progress.history.add(record)
-        progress.record_due = False
+        # No call among these lines, so that no Ctrl-C comes between them; before them, all is done once more.
+        self._best = best
+        progress.best_loss = best_loss
+        progress.without_improvement = without
+        progress.record_at = None
         return record
 
     def _make_record(self, provisional: bool) -> Record:

@@ -86,8 +86,10 @@ class History(Sequence[Record]):
         return "\n".join(lines)
 
     def add(self, record: Record) -> None:
-        """Puts a record at the end, in the place of a provisional one."""
+        """Puts a record at the end, in the place of a provisional one, or of one of the same iteration."""
         self.drop_provisional()
+        if self._records and self._records[-1].iteration == record.iteration:
+            self._records.pop()
         self._records.append(record)
 
     def drop_provisional(self) -> None:
