@@ -58,7 +58,7 @@ static void TYPED(check_draws)(place at, const TYPED(draw_call) *c, uniform_numb
     const naive_learner naive = {.network = c->network,
                                  .T = c->n,
                                  .B = B,
-                                 .parameters = TYPED(widened)(TYPED(offsets)(c->network).end, c->parameters),
+                                 .parameters = TYPED(widened)(offsets_of(c->network).end, c->parameters),
                                  .h = TYPED(widened)(states, c->h),
                                  .c = c->c != NULL ? TYPED(widened)(states, c->c) : zeros(states)};
     const uniform_numbers begin = *numbers;
@@ -158,7 +158,7 @@ static void TYPED(same_as_characters_case)(const void *shape)
     const fastrnn_network network = {.stack = {FASTRNN_RNN_TANH, V, H, 1, 1, 1}, .outputs = V};
     TYPED(draw_call) c =
         TYPED(valid_draw_call)(&network, 1, n, &(fastrnn_choice){characters.temperature, 0, 1}, &numbers);
-    const fastrnn_network_offsets at = TYPED(offsets)(&network);
+    const fastrnn_network_offsets at = offsets_of(&network);
     REAL *W_ih = c.parameters + at.stack, *W_hh = W_ih + H * V, *b_ih = W_hh + H * H;
     memcpy(W_ih, characters.model->rnn.Wxh, H * V * sizeof(REAL));
     memcpy(W_hh, characters.model->rnn.Whh, H * H * sizeof(REAL));
@@ -184,7 +184,7 @@ static TYPED(draw_call) TYPED(constant_draw_call)(size_t V, const double *y, con
 {
     const fastrnn_network network = {.stack = {FASTRNN_RNN_TANH, V, 3, 1, 1, 1}, .outputs = V};
     TYPED(draw_call) c = TYPED(valid_draw_call)(&network, 1, n, choice, numbers);
-    const fastrnn_network_offsets at = TYPED(offsets)(&network);
+    const fastrnn_network_offsets at = offsets_of(&network);
     for (size_t i = 0; i < V * 3; i++) {
         c.parameters[at.W + i] = 0;
     }
@@ -234,7 +234,7 @@ static void TYPED(draw_not_finite_case)(const void *nothing)
         const size_t mark = memory.in_use, token = i % COUNT(y);
         uniform_numbers numbers = {.taken = 0};
         const TYPED(draw_call) c = TYPED(constant_draw_call)(COUNT(y), y, &choices[i / COUNT(y)], 3, &numbers);
-        const fastrnn_network_offsets at = TYPED(offsets)(c.network);
+        const fastrnn_network_offsets at = offsets_of(c.network);
         c.parameters[at.b + token] = (REAL)(i % 2 ? NAN : INFINITY);
         REAL *h = guarded_copy(c.h, 3 * sizeof(REAL));
         SITUATION("b[%zu] = %g, choice %zu", token, (double)c.parameters[at.b + token], i / COUNT(y));
