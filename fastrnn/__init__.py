@@ -13,15 +13,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastrnn.char_rnn import CharRNN
     from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
     from fastrnn.cpu import cpu_info
     from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
     from fastrnn.gradient_check import check_gradients
+    from fastrnn.history import History
     from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
     from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+    from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-_ROOMS = ("clipping", "cpu", "errors", "gradient_check", "layers", "losses", "optimizers")  # of the public names
+_ROOMS = (  # of the public names
+    *("char_rnn", "clipping", "cpu", "errors", "gradient_check", "history", "layers", "losses", "model", "optimizers"),
+)
 
 __all__ = [
     "GRU",
@@ -31,9 +36,11 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "CharRNN",
     "Embedding",
     "FastRNNError",
     "GradientCheckError",
+    "History",
     "Linear",
     "ModelFileError",
     "NumericalError",
@@ -42,6 +49,7 @@ __all__ = [
     "clip_gradient_norm",
     "clip_gradient_value",
     "cpu_info",
+    "load",
     "mean_squared_error",
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",

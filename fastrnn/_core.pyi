@@ -42,6 +42,7 @@ DECAYS: dict[str, int]
 def network_offsets(
     cell: str, vocabulary: int, embedding_size: int, hidden_size: int, layers: int
 ) -> tuple[int, int, int, int, int]: ...
+
 @final
 class Network:
     parameters: _Array

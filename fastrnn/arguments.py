@@ -1,5 +1,6 @@
 """Checks of plain arguments, with errors that name them."""
 
+import inspect
 import math
 import operator
 from numbers import Real
@@ -59,3 +60,24 @@ def real_dtype(value: DTypeLike) -> "np.dtype[Any]":
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"dtype must be float32 or float64, not {value}")
     return dtype
+
+
+def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    """value, if it is one of these strings; ValueError otherwise."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    return value
+
+
+def call_of(thing: Any, leave_out: tuple[str, ...] = ()) -> str:
+    """The call that makes such a thing, by its attributes of the arguments' names, without arguments at defaults."""
+    arguments = []
+    for name, parameter in inspect.signature(type(thing)).parameters.items():
+        value = getattr(thing, name, parameter.default)
+        if isinstance(value, np.dtype):
+            value = value.name
+        if parameter.default is parameter.empty:
+            arguments.append(repr(value))
+        elif name not in leave_out and value != parameter.default:
+            arguments.append(f"{name}={value!r}")
+    return f"{type(thing).__name__}({', '.join(arguments)})"

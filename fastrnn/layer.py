@@ -1,6 +1,5 @@
 """What every layer has: named parameters and their gradients, each a view into one flat buffer."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,45 +8,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrnn import _core
-from fastrnn.arguments import real_dtype
+from fastrnn.arguments import call_of, real_dtype
 from fastrnn.arrays import Array
 from fastrnn.random import Random
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-class Layer:
-    """Parameters and gradients of a layer.
+class Parameters:
+    """Arrays by name, `parameters`, and how their values leave and come."""
 
-    Attributes: `parameters` and `gradients`, dicts of name -> array in the layer's dtype, with the names, shapes and
-    order of PyTorch's module of the same kind; `flat_parameters` and `flat_gradients` (N,), the buffers that those
-    arrays are views into, so that writing to either writes to both. Write into the arrays, `array[...] = value`; they
-    are the layer's for its whole life.
-    """
-
-    def __init__(self, shapes: Shapes, dtype: DTypeLike, initial: Callable[[tuple[int, ...]], Array]) -> None:
-        self.dtype = real_dtype(dtype)
-        self._shapes = shapes
-        count = sum(math.prod(shape) for shape in shapes.values())
-        self._attach(aligned_zeros(count, self.dtype), aligned_zeros(count, self.dtype))
-        for parameter in self.parameters.values():
-            parameter[...] = initial(parameter.shape)
-
-    def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
-        """Makes the two dicts of views into these buffers."""
-        self.flat_parameters, self.flat_gradients = flat_parameters, flat_gradients
-        self.parameters: dict[str, Array] = {}
-        self.gradients: dict[str, Array] = {}
-        begin = 0
-        for name, shape in self._shapes.items():
-            end = begin + math.prod(shape)
-            self.parameters[name] = flat_parameters[begin:end].reshape(shape)
-            self.gradients[name] = flat_gradients[begin:end].reshape(shape)
-            begin = end
-
-    def zero_gradients(self) -> None:
-        """Sets every gradient to zero, in place: `backward` adds to what is there."""
-        _core.set_zero(self.flat_gradients)
+    parameters: dict[str, Array]
 
     def state_dict(self) -> dict[str, Array]:
         """A copy of every parameter, by name, in the form that `load_state_dict` and PyTorch's modules take."""
@@ -74,16 +45,43 @@ class Layer:
         for name, array in arrays.items():
             self.parameters[name][...] = array
 
+
+class Layer(Parameters):
+    """Parameters and gradients of a layer.
+
+    Attributes: `parameters` and `gradients`, dicts of name -> array in the layer's dtype, with the names, shapes and
+    order of PyTorch's module of the same kind; `flat_parameters` and `flat_gradients` (N,), the buffers that those
+    arrays are views into, so that writing to either writes to both. Write into the arrays, `array[...] = value`; they
+    are the layer's for its whole life.
+    """
+
+    def __init__(self, shapes: Shapes, dtype: DTypeLike, initial: Callable[[tuple[int, ...]], Array]) -> None:
+        self.dtype = real_dtype(dtype)
+        self._shapes = shapes
+        count = sum(math.prod(shape) for shape in shapes.values())
+        self._attach(aligned_zeros(count, self.dtype), aligned_zeros(count, self.dtype))
+        for parameter in self.parameters.values():
+            parameter[...] = initial(parameter.shape)
+
+    def _attach(self, flat_parameters: Array, flat_gradients: Array) -> None:
+        """Makes the two dicts of views into these buffers."""
+        self.flat_parameters, self.flat_gradients = flat_parameters, flat_gradients
+        self.parameters = {}
+        self.gradients: dict[str, Array] = {}
+        begin = 0
+        for name, shape in self._shapes.items():
+            end = begin + math.prod(shape)
+            self.parameters[name] = flat_parameters[begin:end].reshape(shape)
+            self.gradients[name] = flat_gradients[begin:end].reshape(shape)
+            begin = end
+
+    def zero_gradients(self) -> None:
+        """Sets every gradient to zero, in place: `backward` adds to what is there."""
+        _core.set_zero(self.flat_gradients)
+
     def __repr__(self) -> str:
         """The call that makes such a layer, without the arguments that are at their defaults, and without rng."""
-        arguments = []
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            value = self.dtype.name if name == "dtype" else getattr(self, name, parameter.default)
-            if parameter.default is parameter.empty:
-                arguments.append(repr(value))
-            elif name != "rng" and value != parameter.default:
-                arguments.append(f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(arguments)})"
+        return call_of(self, leave_out=("rng",))
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the views, which would come back as arrays of their own, and what `_attach` makes over them."""
@@ -120,7 +118,7 @@ def _difference(missing: list[str], left_over: list[str], wanted: Mapping[str, A
         parts.append(f"missing: {', '.join(missing)}")
     if left_over:
         parts.append(f"left over: {', '.join(map(str, left_over))}")
-    return f"{'; '.join(parts)} (the layer has {', '.join(wanted)})"
+    return f"{'; '.join(parts)} (there are {', '.join(wanted)})"
 
 
 def layers_of(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:

@@ -37,3 +37,8 @@ def generator(rng: Any) -> Random:
     if rng < 0:
         raise ValueError(f"rng must not be negative, and is {rng}")
     return np.random.default_rng(int(rng))
+
+
+def bit_generator(rng: Any) -> Any:
+    """The source of bits below such a Generator or RandomState, whose `capsule` and `lock` C code takes."""
+    return rng.bit_generator if isinstance(rng, np.random.Generator) else rng._bit_generator

@@ -51,20 +51,10 @@ class RecurrentLayer(Layer):
         self.num_directions = 2 if self.bidirectional else 1
         self.dropout = _dropout(dropout, self.num_layers)
         self.rng = generator(rng)
-        super().__init__(self._parameter_shapes(), dtype, uniform(self.rng, 1 / math.sqrt(self.hidden_size)))
-
-    def _parameter_shapes(self) -> Shapes:
-        rows = self.gates * self.hidden_size
-        shapes: Shapes = {}
-        for layer in range(self.num_layers):
-            columns = self.num_directions * self.hidden_size if layer else self.input_size
-            for direction in range(self.num_directions):
-                suffix = parameter_suffix(layer, direction)
-                shapes["weight_ih" + suffix] = (rows, columns)
-                shapes["weight_hh" + suffix] = (rows, self.hidden_size)
-                if self.bias:
-                    shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
-        return shapes
+        shapes = parameter_shapes(
+            self.gates, self.input_size, self.hidden_size, self.num_layers, self.num_directions, self.bias
+        )
+        super().__init__(shapes, dtype, uniform(self.rng, 1 / math.sqrt(self.hidden_size)))
 
     def _inputs(self, x: Any, *axes: str) -> "NDArray[Any]":
         """x with these axes, and one of the inputs after them unless it holds integers; TypeError or ValueError."""
@@ -170,6 +160,23 @@ class LSTMLayer(RecurrentLayer):
 
     gates = 4
     state_names = ("h", "c")
+
+
+def parameter_shapes(
+    gates: int, input_size: int, hidden_size: int, num_layers: int, num_directions: int = 1, bias: bool = True
+) -> Shapes:
+    """The shapes of a stack's parameters by name, in the order in which they stand in the flat buffer."""
+    rows = gates * hidden_size
+    shapes: Shapes = {}
+    for layer in range(num_layers):
+        columns = num_directions * hidden_size if layer else input_size
+        for direction in range(num_directions):
+            suffix = parameter_suffix(layer, direction)
+            shapes["weight_ih" + suffix] = (rows, columns)
+            shapes["weight_hh" + suffix] = (rows, hidden_size)
+            if bias:
+                shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
+    return shapes
 
 
 def parameter_suffix(layer: int, direction: int) -> str:

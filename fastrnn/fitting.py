@@ -1,0 +1,120 @@
+"""The training loop around the native one: records, validation, the best parameters, early stopping, callbacks."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastrnn.arguments import integer
+from fastrnn.errors import NumericalError
+from fastrnn.history import History, Record
+from fastrnn.model import Model
+from fastrnn.progress import MOST_ITERATIONS
+
+Callback = Callable[[Any, Record], object]
+
+
+class FittedModel(Model):
+    """A model with a training loop; what an iteration is, and how the held-out data are judged, subclasses say."""
+
+    @abstractmethod
+    def _train(self, iterations: int) -> BaseException | None:
+        """So many iterations in one native call. Updates the arrays, and in `_progress` iterations, position, loss and
+        smooth loss, to where it came; returns what ended it early."""
+
+    @abstractmethod
+    def _validate(self) -> float | None:
+        """The mean loss of what is held out, nats per token, or None where nothing is."""
+
+    @abstractmethod
+    def _loss_per_token(self, loss: float) -> float:
+        """An iteration's loss, divided by the tokens of a sequence."""
+
+    def _run(self, iterations: int, every: int, patience: int | None, callback: Callback | None) -> History:
+        """So many iterations more, with a record after each multiple of `every`."""
+        progress, end = self._progress, self._progress.iterations + iterations
+        if end > MOST_ITERATIONS:
+            raise ValueError(f"iterations must not come to more than 2**62 in all, and {iterations} more do")
+        while progress.record_due or progress.iterations < end:
+            with self._lock.use():
+                if not progress.record_due:
+                    self._advance(min(end, progress.iterations - progress.iterations % every + every), every)
+                record = self._record_if_due()
+            if record is not None and self._ends(record, patience, callback):
+                return progress.history
+        if iterations and (not progress.history or progress.history[-1].iteration != progress.iterations):
+            with self._lock.use():
+                progress.history.add(self._make_record(provisional=True))
+        return progress.history
+
+    def _advance(self, until: int, every: int | None) -> None:
+        """Trains natively up to an iteration, after which, at a multiple of `every`, a record is due.
+
+        NumericalError and KeyboardInterrupt, and what else a signal's handler raises, leave the model whole.
+        """
+        progress, before = self._progress, self._progress.iterations
+        try:
+            with self._lock.changing():
+                error = self._train(until - before)
+        finally:
+            if progress.iterations > before:
+                progress.history.drop_provisional()
+            if every and progress.iterations == until and until % every == 0:
+                progress.record_due = True
+        if isinstance(error, NumericalError):
+            raise NumericalError(
+                f"iteration {progress.iterations}: {error}; the model is as it was before this iteration: lower "
+                "learning_rate or set clip_norm, and if it stays so, go back to a model saved earlier"
+            )
+        if error is not None:
+            raise error
+
+    def _record_if_due(self) -> Record | None:
+        """The record, with what follows from it, added to the history."""
+        progress = self._progress
+        if not progress.record_due:
+            return None
+        record = self._make_record(provisional=False)
+        loss = record.validation_loss
+        if loss is not None:
+            if progress.best_loss is None or loss < progress.best_loss:
+                self._best = self._built().flat_parameters.copy()
+                progress.best_loss, progress.without_improvement = loss, 0
+            else:
+                progress.without_improvement += 1
+        progress.history.add(record)
+        progress.record_due = False
+        return record
+
+    def _make_record(self, provisional: bool) -> Record:
+        progress = self._progress
+        loss = math.nan if progress.loss is None else self._loss_per_token(progress.loss)
+        rate = self.settings.rate(progress.iterations - 1)
+        return Record(progress.iterations, loss, progress.smooth_loss, rate, self._validate(), provisional)
+
+    def _ends(self, record: Record, patience: int | None, callback: Callback | None) -> bool:
+        """Whether `fit` is to end after this record: the callback says so, or patience is at an end."""
+        progress = self._progress
+        said = callback(self, record) if callback is not None else None
+        exhausted = patience is not None and progress.without_improvement >= patience
+        if exhausted:
+            progress.without_improvement = 0  # who calls fit again has new patience
+        return exhausted or (isinstance(said, bool | np.bool) and bool(said))
+
+
+def check_loop_arguments(
+    iterations: Any, epochs: Any, validation: float, patience: Any, callback: Any, every: Any
+) -> None:
+    """TypeError or ValueError for arguments of `fit` that won't do."""
+    if iterations is not None and epochs is not None:
+        raise ValueError("iterations and epochs say the same thing: give one of them")
+    for name, value, least in (("iterations", iterations, 0), ("epochs", epochs, 0), ("patience", patience, 1)):
+        if value is not None:
+            integer(value, name, least)
+    integer(every, "every", 1)
+    if patience is not None and not validation:
+        raise ValueError("patience counts records of the validation loss: give validation=..., a share to hold out")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable as callback(model, record), not {type(callback).__name__}")
