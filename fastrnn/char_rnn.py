@@ -16,7 +16,7 @@ from fastrnn.network import Layout, TokenNetwork
 from fastrnn.progress import Progress, validation_share
 from fastrnn.random import bit_generator, generator
 from fastrnn.sampling import Choice, Writer, stop_strings
-from fastrnn.settings import CharSettings, Setting, optimizer_settings
+from fastrnn.settings import CharSettings, Setting
 from fastrnn.text import Text, text_source
 from fastrnn.tokens import Tokens, tokens_from_state, tokens_of
 
@@ -276,7 +276,7 @@ class CharRNN(FittedModel):
             state[...] = 0
 
     def _train(self, iterations: int) -> BaseException | None:
-        settings, progress = self.settings, self._progress
+        progress = self._progress
         native = functools.partial(
             self._built().kernels.train,
             states=self._states,
@@ -288,7 +288,7 @@ class CharRNN(FittedModel):
             dropout=self.dropout,
             seed=self.seed,
             optimizer=self.optimizer,
-            settings=optimizer_settings(settings.make_optimizer()),
+            settings=self.settings.optimizer_settings,
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             warmup=self.warmup,

@@ -72,7 +72,7 @@ class Model(ABC):
 
     def _take_network(self, network: TokenNetwork, progress: Progress) -> None:
         """Makes this the network, with an optimizer that remembers nothing and states that are zero."""
-        self._slots = {name: network.flat_zeros() for name in self.settings.make_optimizer().slots}
+        self._slots = {name: network.flat_zeros() for name in self.settings.slots}
         self._states: States = network.zero_states(self.batch_size)
         self._best: Array | None = None
         self._progress = progress
@@ -188,7 +188,7 @@ class Model(ABC):
         slack = 4096  # between the parts
         layout = self._layout(vocabulary, most=slack + sum(tensor.size for tensor in tensors.values()))
         progress = Progress.from_json(metadata["training"])
-        prefixes = ["", *(f"optimizer.{name}." for name in self.settings.make_optimizer().slots)]
+        prefixes = ["", *(f"optimizer.{name}." for name in self.settings.slots)]
         if progress.best_loss is not None:
             prefixes.append("best.")
         shapes = {prefix + name: shape for prefix in prefixes for name, (_, shape) in layout.places.items()}
