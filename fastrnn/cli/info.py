@@ -54,7 +54,7 @@ def _rows(model: "CharRNN") -> dict[str, object]:
     rows: dict[str, object] = {
         "model": repr(model),
         "parameters": f"{_size(model):,}",
-        "vocabulary": f"{model.vocabulary.size:,} {model.tokens}s",
+        "vocabulary": f"{model.vocabulary.size:,} {model.vocabulary.plural}",
         "iterations": f"{model.iterations:,}",
     }
     for record in model.history[-1:]:
