@@ -308,7 +308,7 @@ class CharRNN(FittedModel):
             for done, position, loss, smooth_loss, _ in outcome:
                 progress.iterations += done
                 progress.position, progress.smooth_loss = position, smooth_loss
-                if done:
+                if done and math.isfinite(loss):  # otherwise it is that of the iteration that was not done
                     progress.loss = loss
         error: BaseException | None = outcome[0][-1]
         return error

@@ -1,6 +1,5 @@
 """How a run of training is told on stderr: a bar where people watch, lines where they read later, or nothing."""
 
-import contextlib
 import math
 import os
 import sys
@@ -8,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fastrnn.cli.output import narrate
+from fastrnn.program import unread_stderr
 
 if TYPE_CHECKING:
     from fastrnn import CharRNN
@@ -99,19 +99,19 @@ class Bar(Narrator):
         self._loss += (record.loss - self._loss) * (1.0 if self._loss == 0 else SMOOTHING)
         if record.validation_loss is not None:
             self._validation_loss = record.validation_loss
-        with contextlib.suppress(OSError):  # nobody can see it
+        with unread_stderr():
             self._bar.set_postfix_str(losses(model, self._loss, self._validation_loss), refresh=False)
             self._bar.update(record.iteration * characters_per_iteration(model) - self._bar.n)
 
     def say(self, text: str) -> None:
         """Writes it above the bar."""
-        with contextlib.suppress(OSError):
+        with unread_stderr():
             self._tqdm.write(text, file=sys.stderr)
 
     def end(self) -> None:
         """Leaves it as it stands."""
         if self._bar is not None:
-            with contextlib.suppress(OSError):
+            with unread_stderr():
                 self._bar.close()
 
 

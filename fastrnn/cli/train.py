@@ -21,7 +21,7 @@ from fastrnn.cli.settings import (
 )
 from fastrnn.cli.texts import STDIN, read_texts
 from fastrnn.cli.training import Plan, Run
-from fastrnn.errors import FastRNNError
+from fastrnn.errors import NumericalError
 from fastrnn.program import UsageError, at_least_one, integer, positive, real
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def run(args: argparse.Namespace) -> None:
         run.train()
     except ValueError as error:
         raise ValueError(as_options(str(error), *TRAINING)) from None
-    except (KeyboardInterrupt, FastRNNError):
+    except NumericalError as error:
+        _report(run, output, args)
+        raise NumericalError(as_options(str(error), *TRAINING)) from None
+    except KeyboardInterrupt:
         _report(run, output, args)
         if model.iterations:
             voice.say(f"saved; `fastrnn train --resume {shlex.quote(output)}` goes on")
