@@ -93,6 +93,7 @@ class History(Sequence[Record]):
         self._records.append(record)
 
     def drop_provisional(self) -> None:
+        """Takes a provisional record away."""
         if self._records and self._records[-1].provisional:
             self._records.pop()
 
