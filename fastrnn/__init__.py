@@ -9,6 +9,7 @@ from fastrnn.char_rnn import CharRNN
 from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
 from fastrnn.cpu import cpu_info
 from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
+from fastrnn.flow import GradientFlow, gradient_flow
 from fastrnn.gradient_check import check_gradients
 from fastrnn.history import History
 from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
@@ -28,6 +29,7 @@ __all__ = [
     "Embedding",
     "FastRNNError",
     "GradientCheckError",
+    "GradientFlow",
     "History",
     "Linear",
     "ModelFileError",
@@ -37,6 +39,7 @@ __all__ = [
     "clip_gradient_norm",
     "clip_gradient_value",
     "cpu_info",
+    "gradient_flow",
     "load",
     "mean_squared_error",
     "sigmoid_binary_cross_entropy",
