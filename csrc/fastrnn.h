@@ -127,8 +127,8 @@ typedef struct {
 
 /* A training run over a text, which the doors *_train_* take up and leave where it stopped. B sequences of T tokens at a
  * time are read side by side: each from a stream of its own, B of them with length / B tokens each, whose states are
- * carried on from one to the next; or from anywhere in the text, with the states zero. A stream of which fewer than T + 2
- * tokens are left begins anew, with its state zero. */
+ * carried on from one to the next; or from anywhere in the text, with states that begin as zeros, the caller's being
+ * neither read nor written. A stream of which fewer than T + 2 tokens are left begins anew, with its state zero. */
 typedef struct {
     fastrnn_text text; /* of at least B (T + 1) tokens */
     fastrnn_schedule schedule;

@@ -169,7 +169,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_memory)(const fastrnn_network *netw
  *
  * its gradients, clipped by value and then by norm, one step of the optimizer, the smooth loss. The optimizer's learning
  * rate is the schedule's, its iteration training->iterations + 1. b_hh of a tanh, relu or sigmoid cell and of an LSTM only
- * adds to b_ih: it is not trained.
+ * adds to b_ih: its gradient counts as 0.
  *
  * interruption may be NULL. FASTRNN_ERROR_NOT_FINITE: the loss, left in training->loss, or a gradient was NaN or
  * infinite. FASTRNN_ERROR_INDEX: a token is outside the vocabulary. After either the learner and the rest of training are

@@ -266,7 +266,15 @@ def _open_regular(name: str) -> io.FileIO:
 
 
 def _read(file: io.FileIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The content of a file of this size."""
+    """The content of a file of this size, each part checked before it says what the next takes."""
+    start = _read_start(file, size)
+    described, metadata = _parse_header(bytes(start[LENGTH_BYTES:]))
+    _check_size(size, len(start) + sum(_byte_count(tensor.dtype, tensor.shape) for tensor in described))
+    return _read_data(file, described, start), metadata
+
+
+def _read_start(file: io.FileIO, size: int) -> bytearray:
+    """The length and the header of a file of this size."""
     start = bytearray(min(size, CHECKSUM_AT + DIGITS))
     _fill(file, memoryview(start))
     _check_opening(bytes(start))
@@ -274,19 +282,21 @@ def _read(file: io.FileIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str
     _check_length(length, size)
     start.extend(bytes(LENGTH_BYTES + length - len(start)))
     _fill(file, memoryview(start)[CHECKSUM_AT + DIGITS :])
+    return start
 
-    described, metadata = _parse_header(bytes(start[LENGTH_BYTES:]))
-    _check_size(size, len(start) + sum(_byte_count(tensor.dtype, tensor.shape) for tensor in described))
+
+def _read_data(file: io.FileIO, described: list[_Tensor], start: bytearray) -> dict[str, NDArray[Any]]:
+    """The tensors, if they and the start of the file have the checksum that the start tells."""
     checksum = _checksum_of(start)
     tensors = {}
-    for tensor in described:
-        tensors[tensor.name] = array = np.empty(tensor.shape, tensor.dtype)
+    for name, dtype, shape in described:
+        tensors[name] = array = np.empty(shape, dtype)
         for block in _blocks(_bytes_of(array)):
             _fill(file, block)
             checksum.update(block)
-    if checksum.hexdigest().encode("ascii") != start[CHECKSUM_AT : CHECKSUM_AT + DIGITS]:
+    if not start.startswith(checksum.hexdigest().encode("ascii") + b'"', CHECKSUM_AT):
         raise _altered("its checksum is another")
-    return tensors, metadata
+    return tensors
 
 
 def _fill(file: io.FileIO, buffer: memoryview) -> None:

@@ -28,7 +28,7 @@ CELLS = ("rnn", "gru", "lstm")
 CHUNKS = ("stream", "random")
 DEFAULT_FACTOR = {"step": 0.5, "cosine": 0.0}
 MOST = 2**31 - 1  # of units, steps, ...: what is beyond has no memory anyway, and no overflow is near
-MOST_LAYERS = 1000  # each has names in Python
+MOST_LAYERS, MOST_UNITS = 255, 2**24 - 1  # the kernels'
 
 T = TypeVar("T")
 
@@ -144,13 +144,13 @@ class CharSettings(TrainingSettings):
         one_of(self.cell, "cell", CELLS)
         one_of(self.chunks, "chunks", CHUNKS)
         self._keep(
-            hidden_size=count(self.hidden_size, "hidden_size"),
+            hidden_size=count(self.hidden_size, "hidden_size", most=MOST_UNITS),
             num_layers=count(self.num_layers, "num_layers", most=MOST_LAYERS),
             seq_length=count(self.seq_length, "seq_length"),
             lowercase=flag(self.lowercase, "lowercase"),
         )
         if self.embedding_size is not None:
-            self._keep(embedding_size=count(self.embedding_size, "embedding_size"))
+            self._keep(embedding_size=count(self.embedding_size, "embedding_size", most=MOST_UNITS))
         if self.vocabulary_size is not None:
             self._keep(vocabulary_size=count(self.vocabulary_size, "vocabulary_size"))
         check_options(self.tokens, **self.token_options())

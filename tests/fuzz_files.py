@@ -101,12 +101,11 @@ def models(path):
     return files
 
 
-def sealed(header, data):
+def sealed(header, data, opening=OPENING):
     """A file of this header, after its checksum, and these data, with the length and the checksum that they need."""
-    header = bytes(header)
-    length = (len(OPENING) + DIGITS + len(header)).to_bytes(LENGTH_BYTES, "little")
-    digits = hashlib.sha256(length + OPENING + header + data).hexdigest().encode()
-    return length + OPENING + digits + header + data
+    length = (len(opening) + DIGITS + len(header)).to_bytes(LENGTH_BYTES, "little")
+    digits = hashlib.sha256(length + opening + header + data).hexdigest().encode()
+    return length + opening + digits + header + data
 
 
 def parts(model):

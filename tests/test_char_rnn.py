@@ -32,9 +32,7 @@ class Composition:
         layers = {}
         if model.embedding_size:
             layers["embedding"] = fastrnn.Embedding(V, model.embedding_size, dtype=dtype)
-        layers["rnn"] = LAYERS[model.cell](
-            model.embedding_size or V, model.hidden_size, model.num_layers, dtype=dtype
-        )
+        layers["rnn"] = LAYERS[model.cell](model.embedding_size or V, model.hidden_size, model.num_layers, dtype=dtype)
         layers["linear"] = fastrnn.Linear(model.hidden_size, V, dtype=dtype)
         self.layers, self.states, self.position = layers, None, 0
         for member, layer in layers.items():
@@ -73,7 +71,7 @@ class Composition:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-@pytest.mark.parametrize(("cell", "optimizer"), itertools.product(LAYERS, OPTIMIZERS))
+@pytest.mark.parametrize(("cell", "optimizer"), list(itertools.product(LAYERS, OPTIMIZERS)))
 def test_an_iteration_is_that_of_the_layers_put_together(cell, optimizer, batch_size, dtype):
     options = OPTIMIZERS[optimizer][1]
     model = fastrnn.CharRNN(
@@ -202,7 +200,8 @@ def test_evaluation_is_that_of_the_layers():
     codes = model.vocabulary.encode(TEXT[:500])
     composition = Composition(model, TEXT)
     y, _ = composition.layers["rnn"](codes[:-1, np.newaxis])
-    nats = [fastrnn.softmax_cross_entropy(row, [t])[0] for row, t in zip(composition.layers["linear"](y), codes[1:])]
+    logits = composition.layers["linear"](y)
+    nats = [fastrnn.softmax_cross_entropy(row, [t])[0] for row, t in zip(logits, codes[1:], strict=True)]
     found = model.evaluate(TEXT[:500])
     assert found["loss"] == pytest.approx(np.mean(nats), rel=1e-12)
     assert found["tokens"] == 499
@@ -228,7 +227,7 @@ def test_bits_per_char_count_characters_whatever_the_tokens_are():
     for tokens in ("char", "byte", "word"):
         model = fastrnn.CharRNN(hidden_size=8, tokens=tokens, seed=0).build(text)
         found = model.evaluate(text)
-        first = len(" żółw".strip()) if tokens == "word" else 1
+        first = len("żółw") if tokens == "word" else 1
         bits = found["bits_per_token"] * found["tokens"]
         assert found["bits_per_char"] == pytest.approx(bits / (len(text) - first))
 
@@ -249,7 +248,9 @@ def test_first_weights_are_pytorchs_and_follow_from_the_seed():
 
 
 def test_a_model_shows_the_call_that_makes_it():
-    model = fastrnn.CharRNN("gru", optimizer="adamw", optimizer_options={"betas": (0.9, 0.99)}, seed=1, dtype=np.float64)
+    model = fastrnn.CharRNN(
+        "gru", optimizer="adamw", optimizer_options={"betas": (0.9, 0.99)}, seed=1, dtype=np.float64
+    )
     assert repr(model) == (
         "CharRNN(cell='gru', optimizer='adamw', optimizer_options={'betas': (0.9, 0.99)}, dtype='float64', seed=1)"
     )
@@ -262,7 +263,7 @@ def test_a_model_shows_the_call_that_makes_it():
         ({"cell": "elman"}, ValueError, "cell must be one of 'rnn', 'gru', 'lstm'"),
         ({"hidden_size": 0}, ValueError, "hidden_size must be at least 1"),
         ({"hidden_size": 2.5}, TypeError, "hidden_size must be an integer"),
-        ({"num_layers": 10**6}, ValueError, "num_layers must be at most 1000"),
+        ({"num_layers": 10**6}, ValueError, "num_layers must be at most 255"),
         ({"batch_size": 2**40}, ValueError, "batch_size must be at most"),
         ({"embedding_size": 0}, ValueError, "embedding_size must be at least 1"),
         ({"chunks": "blocks"}, ValueError, "chunks must be one of"),
@@ -275,7 +276,11 @@ def test_a_model_shows_the_call_that_makes_it():
         ({"schedule": "linear"}, ValueError, "schedule must be one of"),
         ({"schedule": "cosine"}, ValueError, "needs schedule_iterations"),
         ({"schedule_factor": 0.1}, ValueError, "schedule_factor does nothing"),
-        ({"schedule": "step", "schedule_iterations": 5, "schedule_factor": 2}, ValueError, "schedule_factor must be in"),
+        (
+            {"schedule": "step", "schedule_iterations": 5, "schedule_factor": 2},
+            ValueError,
+            "schedule_factor must be in",
+        ),
         ({"warmup": -1}, ValueError, "warmup must be at least 0"),
         ({"clip_value": 0}, ValueError, "clip_value must be positive"),
         ({"clip_norm": math.inf}, ValueError, "None leaves gradients as they are"),
@@ -300,7 +305,6 @@ def test_arguments_that_wont_do_are_named(arguments, error, message):
         ("", {}, ValueError, "empty"),
         ("short", {}, ValueError, "text has 5 tokens: .* at least 26"),
         ("ab" * 20, {"validation": 0.5}, ValueError, "of which 20 are to train on"),
-        ("ab" * 20, {"validation": 0.01}, None, None),
         ("ab" * 40, {"validation": 0.015}, ValueError, "holds out 1"),
         (TEXT, {"validation": 1}, ValueError, "validation must be"),
         (TEXT, {"iterations": 1, "epochs": 1}, ValueError, "give one of them"),
@@ -315,9 +319,6 @@ def test_arguments_that_wont_do_are_named(arguments, error, message):
 )
 def test_a_text_that_wont_do_leaves_the_model_unbuilt(text, arguments, error, message):
     model = fastrnn.CharRNN(hidden_size=2)
-    if error is None:
-        model.fit(text, **{"iterations": 1, **arguments}) if arguments["validation"] == 0 else None
-        return
     with pytest.raises(error, match=message):
         model.fit(text, **arguments)
     with pytest.raises(ValueError, match="no vocabulary"):
@@ -332,8 +333,9 @@ def test_unknown_tokens_change_nothing_and_are_named():
             use("abx" * 30)
     with pytest.raises(ValueError, match="'x'"):
         model.sample(3, "x")
-    model.fit("abc" * 20, iterations=1)
-    assert model._progress.position == 0 or model.iterations == 4
+    untouched = fastrnn.CharRNN(hidden_size=2, seed=0)
+    untouched.fit("abc" * 20, iterations=4)
+    assert model.fit("abc" * 20, iterations=1) == untouched.history
 
 
 def test_what_is_not_built_says_what_to_do(tmp_path):

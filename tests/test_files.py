@@ -473,6 +473,7 @@ HOSTILE_HEADERS = {
     "a lone surrogate": (f'"}},{A}'.replace('"a"', '"\\ud800"'), "has a lone surrogate in its name"),
     "no UTF-8": (f'"}},{A}'.replace('"a"', '"\xff"'), "is not ASCII"),
     "no JSON": (f'"}},{A},', "in its header: "),
+    "a longer checksum": (f'0"}},{A}', "its checksum is another"),
     "no string": (f'","m":1}},{A}', "the metadata 'm' are no ASCII text"),
     "metadata that are no JSON": (f'","m":""}},{A}', "in the metadata 'm': Expecting value"),
     "metadata with two of a name": (
@@ -505,6 +506,11 @@ def test_the_header_that_the_hostile_ones_are_made_of_is_accepted(path):
     assert_same(read_model(path), ({"a": np.frombuffer(b"12345678", dtype=np.uint8)}, {"m": 1e99}))
 
 
+def test_an_older_version_than_the_first_is_refused(path):
+    path.write_bytes(sealed(b'"}}', b"", files.OPENING.replace(b'"1"', b'"0"')))
+    assert "has been altered: its first bytes are others" in refusal(path)
+
+
 @pytest.mark.parametrize("length", [0, 1, 132, 2**31, 2**32, 2**60, 2**63, 2**64 - 1])
 def test_a_hostile_length_of_the_header_is_refused(model, length):
     model.write_bytes(length.to_bytes(8, "little") + model.read_bytes()[8:])
@@ -523,6 +529,6 @@ def test_a_file_cut_while_it_is_read_is_refused(model, monkeypatch):
 
 
 def test_a_share_of_the_fuzzer_s_cases(tmp_path):
-    outcomes, _ = run(tmp_path, range(20_000), safetensors_opens())
-    assert outcomes["is a model"] > 1000  # hostile headers are not all refused for one reason
+    outcomes, _ = run(tmp_path, range(10_000), safetensors_opens())
+    assert outcomes["is a model"] > 500  # hostile headers are not all refused for one reason
     assert sum(count > 20 for count in outcomes.values()) > 25

@@ -6,8 +6,8 @@ typedef struct training_engine training_engine;
 struct training_engine {
     size_t T, B, V;
     int64_t *tokens, *targets;
-    /* One iteration from the states that the one before left, at this learning rate; *loss is its loss. Where it returns
-     * an error it has changed nothing. */
+    /* One iteration from the states that the one before left, or of random chunks from zeros, at this learning rate; *loss
+     * is its loss. Where it returns an error it has changed nothing. */
     fastrnn_status (*iterate)(const training_engine *engine, const fastrnn_training *training, double learning_rate,
                               double *loss);
     /* The states become zero. */
@@ -79,9 +79,6 @@ static fastrnn_status train_iteration(const training_engine *e, fastrnn_training
 {
     if (!read_sequences(e, training)) {
         return FASTRNN_ERROR_INDEX;
-    }
-    if (training->random_chunks) {
-        e->forget(e);
     }
     const double rate = scheduled_rate(&training->schedule, training->iterations);
     const fastrnn_status status = e->iterate(e, training, rate, &training->loss);

@@ -6,7 +6,7 @@ typedef struct {
     workspace_layout w;
 } char_rnn_training;
 
-/* hs[0] holds the state before the iteration, and then after it. */
+/* hs[0] holds the state before the iteration, and then after it; of random chunks zeros. */
 static fastrnn_status char_rnn_iterate(const training_engine *e, const fastrnn_training *training, double learning_rate,
                                        double *loss)
 {
@@ -29,7 +29,9 @@ static fastrnn_status char_rnn_iterate(const training_engine *e, const fastrnn_t
         return FASTRNN_ERROR_NOT_FINITE;
     }
     parameters_backward(&t->shape, w, e->tokens, &update, &none);
-    memcpy(w->hs, w->hs + e->T * state, state * sizeof(real));
+    if (!training->random_chunks) {
+        memcpy(w->hs, w->hs + e->T * state, state * sizeof(real));
+    }
     return FASTRNN_OK;
 }
 
@@ -49,11 +51,17 @@ static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fas
                                     char_rnn_forget, &t};
     char_rnn_pack_parameters(shape, model, w);
     char_rnn_pack(shape, memory, w, &w->memory);
-    copy_to_padded(shape->B, shape->H, hprev, w->hs, w->h);
+    if (training->random_chunks) {
+        char_rnn_forget(&engine);
+    } else {
+        copy_to_padded(shape->B, shape->H, hprev, w->hs, w->h);
+    }
 
     const fastrnn_status status = run_training(&engine, training, iterations, interruption);
 
-    copy_from_padded(shape->B, shape->H, w->hs, w->h, hprev);
+    if (!training->random_chunks) {
+        copy_from_padded(shape->B, shape->H, w->hs, w->h, hprev);
+    }
     char_rnn_unpack(shape, &w->parameters, w, model);
     char_rnn_unpack(shape, &w->memory, w, memory);
     return status;

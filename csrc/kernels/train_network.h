@@ -8,12 +8,16 @@ typedef struct {
     const TYPED(fastrnn_learner) *learner;
 } network_training;
 
-/* How the gradient is to be cut down on its way to the optimizer. False if it holds NaN or infinity. */
+/* How the gradient is to be cut down on its way to the optimizer. False if it holds NaN or infinity, which a limit would
+ * hide. */
 static bool find_limits(size_t n, const fastrnn_training *training, real *gradient, gradient_limits *limits)
 {
     *limits = (gradient_limits){(real)training->clip_value, 1};
+    if (!all_finite(n, gradient)) {
+        return false;
+    }
     if (training->clip_norm == INFINITY) {
-        return all_finite(n, gradient);
+        return true;
     }
     if (limits->most < INFINITY) {
         clip(n, limits->most, gradient); /* the norm is that of the clipped gradient */
@@ -36,7 +40,9 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
         dropout_factors(call->stack->layers * call->N * call->H, training->dropout,
                         random_stream(training->seed, training->iterations, RANDOM_DROPOUT), m->factors);
     }
-    const real *states_above = states_forward(call, m, l->parameters, e->tokens, l->h, l->c, m->hn, m->cn);
+    const bool carried = !training->random_chunks;
+    const real *h = carried ? l->h : NULL, *c = carried ? l->c : NULL;
+    const real *states_above = states_forward(call, m, l->parameters, e->tokens, h, c, m->hn, m->cn);
     const real *tops = output_inputs(call, m, states_above);
     linear_rows(call->N, call->H, call->V, &layer, tops, call->h, m->W, m->ys, call->v);
     *loss = softmax_cross_entropy(call->N, call->V, call->v, e->targets, m->ys) / (double)e->B;
@@ -54,8 +60,10 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     }
     const TYPED(fastrnn_update) update = {l->parameters, m->gradient, l->momentum, l->mean, l->squares};
     optimizer_step(t->optimizer, learning_rate, training->iterations + 1, limits, n, &update);
-    memcpy(l->h, m->hn, states * sizeof(real));
-    if (l->c != NULL) {
+    if (h != NULL) {
+        memcpy(l->h, m->hn, states * sizeof(real));
+    }
+    if (c != NULL) {
         memcpy(l->c, m->cn, states * sizeof(real));
     }
     return FASTRNN_OK;
@@ -91,8 +99,8 @@ static bool is_char_rnn(const network_call *call, const fastrnn_optimizer *optim
         training->clip_norm < INFINITY) {
         return false;
     }
-    const strand_parameters p = parameters_of(call->stack, 0, 0);
-    return largest_magnitude(call->H, parameters + call->at.stack + p.b_hh) == 0;
+    const real *b_hh = parameters + call->at.stack + parameters_of(call->stack, 0, 0).b_hh;
+    return largest_magnitude(call->H, b_hh) == 0 && all_finite(call->H, b_hh); /* a NaN has no magnitude */
 }
 
 static fastrnn_shape char_rnn_shape(const network_call *call)

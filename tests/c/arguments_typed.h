@@ -52,41 +52,82 @@ static void TYPED(loss_arguments_case)(const void *nothing)
     CHECK_OK(TYPED(loss_door)(&c)); /* so it was each of these that was refused, not something else */
 }
 
+/* What no door that trains takes, over B sequences of T tokens. */
+static void TYPED(check_training_refused)(place at, door *open, const void *call, fastrnn_training *training, size_t T,
+                                          size_t B)
+{
+    const fastrnn_training good = *training;
+    fastrnn_schedule *schedule = &training->schedule;
+    const size_t stream = good.text.length / B;
+    const double no_factor[] = {-0.1, 1.5, NAN}, no_limit[] = {0, -1, -INFINITY, NAN};
+    check_nulls(at, open, call, training, 1, &(size_t){offsetof(fastrnn_training, text.tokens)});
+    check_values_refused(at, open, call, &training->clip_value, COUNT(TYPED(not_positive)), TYPED(not_positive));
+    check_values_refused(at, open, call, &training->clip_norm, COUNT(no_limit), no_limit);
+    check_values_refused(at, open, call, &training->dropout, 3, (double[]){-0.1, 1, NAN});
+    check_values_refused(at, open, call, &schedule->learning_rate, COUNT(TYPED(not_finite)), TYPED(not_finite));
+    schedule->n = 1;
+    for (fastrnn_decay decay = FASTRNN_STEPS; decay <= FASTRNN_COSINE; decay++) {
+        schedule->decay = decay;
+        check_values_refused(at, open, call, &schedule->factor, COUNT(no_factor), no_factor);
+    }
+    const fastrnn_schedule bad[] = {{1, FASTRNN_STEPS, 0, 0, 0.5},
+                                    {1, FASTRNN_COSINE, 0, 0, 0.5},
+                                    {1, (fastrnn_decay)(FASTRNN_COSINE + 1), 0, 1, 0.5},
+                                    {1, (fastrnn_decay)-1, 0, 1, 0.5}};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        *schedule = bad[i];
+        situation_at(at, "schedule %zu", i);
+        check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
+    }
+    *training = good;
+
+    for (size_t width = 0; width < 10; width++) {
+        training->text.width = width;
+        situation_at(at, "tokens of %zu bytes", width);
+        if (width != 1 && width != 2 && width != 4 && width != 8) {
+            check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
+        }
+    }
+    *training = good;
+    training->text.length = SIZE_MAX;
+    situation_at(at, "a text longer than there are places");
+    check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
+
+    const struct {
+        size_t length;
+        int random_chunks;
+    } too_short[] = {{0, 0}, {T, 0}, {B * (T + 1) - 1, 0}, {0, 1}, {T, 1}};
+    for (size_t i = 0; i < COUNT(too_short); i++) {
+        training->text.length = too_short[i].length;
+        training->random_chunks = too_short[i].random_chunks;
+        situation_at(at, "length %zu", training->text.length);
+        check_refusal(at, FASTRNN_ERROR_SHAPE, open, call);
+    }
+    *training = good;
+    const size_t late_positions[] = {stream - T, stream, SIZE_MAX};
+    for (size_t i = 0; i < COUNT(late_positions); i++) {
+        training->position = late_positions[i];
+        situation_at(at, "position %zu", training->position);
+        check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
+    }
+    *training = good;
+}
+
 static void TYPED(train_arguments_case)(const void *nothing)
 {
     (void)nothing;
     const fastrnn_shape *s = &TYPED(plain);
-    const size_t stream = s->T + 4, length = s->B * stream + 1;
-    TYPED(train_call) c = TYPED(valid_train_call)(s, length, 2);
-    fastrnn_training *training = c.training;
+    TYPED(train_call) c = TYPED(valid_train_call)(s, s->B * (s->T + 4) + 1, 2);
     const size_t pointers[] = {OFFSET(train_call, shape), OFFSET(train_call, model),    OFFSET(train_call, memory),
                                OFFSET(train_call, hprev), OFFSET(train_call, training), OFFSET(train_call, workspace)};
     check_nulls(HERE, TYPED(train_door), &c, &c, COUNT(pointers), pointers);
     check_nulls(HERE, TYPED(train_door), &c, c.model, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
     check_nulls(HERE, TYPED(train_door), &c, c.memory, COUNT(TYPED(model_pointers)), TYPED(model_pointers));
-    check_nulls(HERE, TYPED(train_door), &c, training, 1, &(size_t){offsetof(fastrnn_training, text.tokens)});
     check_nulls(HERE, TYPED(train_door), &c, c.interruption, 1, &(size_t){offsetof(fastrnn_interruption, poll)});
     check_shapes_refused(HERE, TYPED(train_door), &c, c.shape);
-    check_values_refused(HERE, TYPED(train_door), &c, &training->clip_value, COUNT(TYPED(not_positive)),
-                         TYPED(not_positive));
-    check_values_refused(HERE, TYPED(train_door), &c, &training->schedule.learning_rate, COUNT(TYPED(not_finite)),
-                         TYPED(not_finite));
-
-    const size_t short_lengths[] = {0, s->T, s->B * (s->T + 1) - 1};
-    for (size_t i = 0; i < COUNT(short_lengths); i++) {
-        training->text.length = short_lengths[i];
-        SITUATION("length %zu", training->text.length);
-        check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(train_door), &c);
-    }
-    training->text.length = length;
-
-    const size_t late_positions[] = {stream - s->T, stream, SIZE_MAX};
-    for (size_t i = 0; i < COUNT(late_positions); i++) {
-        training->position = late_positions[i];
-        SITUATION("position %zu", training->position);
-        check_refusal(HERE, FASTRNN_ERROR_VALUE, TYPED(train_door), &c);
-    }
-    training->position = 0;
+    TYPED(check_training_refused)(HERE, TYPED(train_door), &c, c.training, s->T, s->B);
+    check_values_refused(HERE, TYPED(train_door), &c, &c.training->dropout, 1, (double[]){0.5}); /* it has none */
+    check_values_refused(HERE, TYPED(train_door), &c, &c.training->clip_norm, 1, (double[]){5});
     CHECK_OK(TYPED(train_door)(&c));
 }
 

@@ -375,32 +375,36 @@ static fastrnn_status TYPED(targets_door)(const void *call)
 /* ---- optimizers ------------------------------------------------------------------------------------------------ */
 
 /* A union is where each of its members is; s->sgd would not do where s is NULL on purpose. */
-static fastrnn_status TYPED(apply_sgd)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+static fastrnn_status TYPED(apply_sgd)(const fastrnn_optimizer_settings *s, size_t n,
+                                       const TYPED(fastrnn_update) *arrays)
 {
     return TYPED(fastrnn_sgd)((const fastrnn_sgd *)s, n, arrays);
 }
 
-static fastrnn_status TYPED(apply_adagrad)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+static fastrnn_status TYPED(apply_adagrad)(const fastrnn_optimizer_settings *s, size_t n,
+                                           const TYPED(fastrnn_update) *arrays)
 {
     return TYPED(fastrnn_adagrad)((const fastrnn_adagrad *)s, n, arrays);
 }
 
-static fastrnn_status TYPED(apply_rmsprop)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+static fastrnn_status TYPED(apply_rmsprop)(const fastrnn_optimizer_settings *s, size_t n,
+                                           const TYPED(fastrnn_update) *arrays)
 {
     return TYPED(fastrnn_rmsprop)((const fastrnn_rmsprop *)s, n, arrays);
 }
 
-static fastrnn_status TYPED(apply_adam)(const optimizer_settings *s, size_t n, const TYPED(fastrnn_update) *arrays)
+static fastrnn_status TYPED(apply_adam)(const fastrnn_optimizer_settings *s, size_t n,
+                                        const TYPED(fastrnn_update) *arrays)
 {
     return TYPED(fastrnn_adam)((const fastrnn_adam *)s, n, arrays);
 }
 
 typedef struct {
     const char *name;
-    fastrnn_status (*apply)(const optimizer_settings *settings, size_t n, const TYPED(fastrnn_update) *arrays);
-    void (*naive)(const optimizer_settings *settings, naive_numbers *x);
+    fastrnn_status (*apply)(const fastrnn_optimizer_settings *settings, size_t n, const TYPED(fastrnn_update) *arrays);
+    void (*naive)(const fastrnn_optimizer_settings *settings, naive_numbers *x);
     bool momentum, mean, squares; /* which arrays it needs */
-    optimizer_settings settings;
+    fastrnn_optimizer_settings settings;
 } TYPED(optimizer);
 
 #define SGD(...) "sgd", TYPED(apply_sgd), naive_sgd, __VA_ARGS__
@@ -432,7 +436,7 @@ static const TYPED(optimizer) TYPED(optimizers)[] = {
 
 typedef struct {
     const TYPED(optimizer) *optimizer;
-    optimizer_settings *settings;
+    fastrnn_optimizer_settings *settings;
     size_t n;
     TYPED(fastrnn_update) *arrays;
 } TYPED(optimizer_call);
@@ -447,7 +451,7 @@ static TYPED(optimizer_call) TYPED(blank_optimizer_call)(const TYPED(optimizer) 
         .mean = optimizer->mean ? TYPED(blanks)(n) : NULL,
         .squares = optimizer->squares ? TYPED(blanks)(n) : NULL,
     };
-    return (TYPED(optimizer_call)){optimizer, guarded_copy(&optimizer->settings, sizeof(optimizer_settings)), n,
+    return (TYPED(optimizer_call)){optimizer, guarded_copy(&optimizer->settings, sizeof(fastrnn_optimizer_settings)), n,
                                    guarded_copy(&arrays, sizeof arrays)};
 }
 

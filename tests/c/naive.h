@@ -261,13 +261,6 @@ static int64_t naive_draw(size_t V, const double *cdf, double u)
 
 /* ---- optimizers ------------------------------------------------------------------------------------------------ */
 
-typedef union {
-    fastrnn_sgd sgd;
-    fastrnn_adagrad adagrad;
-    fastrnn_rmsprop rmsprop;
-    fastrnn_adam adam;
-} optimizer_settings;
-
 /* One number of each array of an update. Squares beyond `largest` are infinite, as in an array of a narrower dtype. */
 typedef struct {
     double parameter, gradient, momentum, mean, squares, largest;
@@ -289,7 +282,7 @@ static double naive_lerp(double mean, double x, double weight)
     return weight < 0.5 ? mean + weight * (x - mean) : x - (x - mean) * (1 - weight);
 }
 
-static void naive_sgd(const optimizer_settings *settings, naive_numbers *x)
+static void naive_sgd(const fastrnn_optimizer_settings *settings, naive_numbers *x)
 {
     const fastrnn_sgd *s = &settings->sgd;
     const double g = naive_decayed(x, s->weight_decay);
@@ -301,7 +294,7 @@ static void naive_sgd(const optimizer_settings *settings, naive_numbers *x)
     x->parameter -= s->learning_rate * change;
 }
 
-static void naive_adagrad(const optimizer_settings *settings, naive_numbers *x)
+static void naive_adagrad(const fastrnn_optimizer_settings *settings, naive_numbers *x)
 {
     const fastrnn_adagrad *s = &settings->adagrad;
     const double g = naive_decayed(x, s->weight_decay);
@@ -310,7 +303,7 @@ static void naive_adagrad(const optimizer_settings *settings, naive_numbers *x)
     x->parameter -= s->learning_rate * g / divisor;
 }
 
-static void naive_rmsprop(const optimizer_settings *settings, naive_numbers *x)
+static void naive_rmsprop(const fastrnn_optimizer_settings *settings, naive_numbers *x)
 {
     const fastrnn_rmsprop *s = &settings->rmsprop;
     const double g = naive_decayed(x, s->weight_decay);
@@ -327,7 +320,7 @@ static void naive_rmsprop(const optimizer_settings *settings, naive_numbers *x)
     x->parameter -= s->learning_rate * change;
 }
 
-static void naive_adam(const optimizer_settings *settings, naive_numbers *x)
+static void naive_adam(const fastrnn_optimizer_settings *settings, naive_numbers *x)
 {
     const fastrnn_adam *s = &settings->adam;
     const double g = s->decoupled ? x->gradient : naive_decayed(x, s->weight_decay), t = (double)s->iteration;

@@ -7,14 +7,20 @@
 
 #include "guarded.h"
 
+#define GOLDEN_GAMMA UINT64_C(0x9e3779b97f4a7c15)
+
 static uint64_t random_state;
 
-static uint64_t random_bits(void)
+static uint64_t mixed(uint64_t z)
 {
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+static uint64_t random_bits(void)
+{
+    return mixed(random_state += GOLDEN_GAMMA);
 }
 
 /* In [0, 1), as NumPy makes it. */

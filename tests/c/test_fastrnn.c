@@ -1,7 +1,7 @@
 /* Tests of the C API alone: every door, both dtypes, every instruction set of this machine, or the one that
  * FASTRNN_ISA names. csrc/Makefile builds and runs it (make -C csrc check).
  *
- * The results are held against a naive implementation in float64 (naive.h, naive_stack.h). Every buffer lies between
+ * The results are held against a naive implementation in float64 (naive.h and its like). Every buffer lies between
  * unreadable pages (guarded.h). A failure is a line of its own, and the tests go on; the last line counts.
  *
  * FASTRNN_TEST_QUICK, set and not empty, takes a part of the cases, for slow emulators. */
@@ -23,7 +23,9 @@
 #include "guarded.h"
 #include "harness.h"
 #include "naive.h"
+#include "naive_network.h"
 #include "naive_stack.h"
+#include "network_shapes.h"
 #include "random.h"
 #include "shapes.h"
 #include "stack_shapes.h"
@@ -96,6 +98,39 @@ static void stack_parameters_case(const void *nothing)
     }
 }
 
+/* The parts follow one another, each at a multiple of 16 numbers, and nearer to the one before than that. */
+static void network_parameters_case(const void *nothing)
+{
+    (void)nothing;
+    SITUATION("parts of a network's parameters");
+    fastrnn_network_offsets at;
+    for (size_t i = 0; i < NETWORK_OPTIONS; i++) {
+        const fastrnn_network n = network_option_shape(i).network;
+        CHECK_OK(fastrnn_network_parameters(&n, &at));
+        const size_t begins[] = {at.embedding, at.stack, at.W, at.b, at.end};
+        const size_t sizes[] = {n.embeddings * n.stack.input_size, fastrnn_stack_parameters(&n.stack),
+                                n.outputs * n.stack.hidden_size, n.outputs};
+        CHECK(at.embedding == 0, "the first part begins at %zu", at.embedding);
+        for (size_t k = 0; k < COUNT(sizes); k++) {
+            const size_t end = begins[k] + sizes[k];
+            CHECK(begins[k + 1] % 16 == 0 && begins[k + 1] >= end && begins[k + 1] < end + 16,
+                  "part %zu ends at %zu, and the next one begins at %zu", k, end, begins[k + 1]);
+        }
+    }
+    check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(NULL, &at));
+    check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(&(fastrnn_network){.outputs = 1}, NULL));
+    const size_t units = (size_t)1 << 24;
+    const fastrnn_network beyond[] = {
+        {{FASTRNN_GRU, 2, 2, 1, 1, 1}, 0, 0},     {{FASTRNN_GRU, 2, 2, 1, 1, 1}, 0, units},
+        {{FASTRNN_GRU, 2, 2, 1, 1, 1}, units, 2}, {{FASTRNN_GRU, 2, 2, 1, 2, 1}, 0, 2},
+        {{FASTRNN_GRU, 0, 2, 1, 1, 1}, 2, 2},     {{(fastrnn_cell)-1, 2, 2, 1, 1, 1}, 0, 2}};
+    for (size_t i = 0; i < COUNT(beyond); i++) {
+        memset(&at, 0xff, sizeof at);
+        check_status(HERE, FASTRNN_ERROR_SHAPE, fastrnn_network_parameters(&beyond[i], &at));
+        CHECK(filled_with(0xff, (unsigned char *)&at, (unsigned char *)(&at + 1)), "offsets of %zu were written", i);
+    }
+}
+
 static bool is_available(const char *name)
 {
     for (size_t i = 0; fastrnn_available_isa(i) != NULL; i++) {
@@ -161,8 +196,9 @@ static void test_without_isa(void)
 {
     setenv("FASTRNN_ISA", "nonesuch", 1);
     run_case(no_isa_case, NULL);
-    test_case *cases[][3] = {{no_isa_case_f32, no_isa_stack_case_f32, no_isa_feedforward_case_f32},
-                             {no_isa_case_f64, no_isa_stack_case_f64, no_isa_feedforward_case_f64}};
+    test_case *cases[][4] = {
+        {no_isa_case_f32, no_isa_stack_case_f32, no_isa_feedforward_case_f32, no_isa_token_case_f32},
+        {no_isa_case_f64, no_isa_stack_case_f64, no_isa_feedforward_case_f64, no_isa_token_case_f64}};
     for (size_t i = 0; i < COUNT(cases) * COUNT(cases[0]); i++) {
         run.dtype = i < COUNT(cases[0]) ? "f32" : "f64";
         run_case_guarded(cases[i / COUNT(cases[0])][i % COUNT(cases[0])], NULL);
@@ -175,6 +211,7 @@ static void test_selection(void)
 {
     run_case(messages_case, NULL);
     run_case(stack_parameters_case, NULL);
+    run_case(network_parameters_case, NULL);
     run_case(selection_case, NULL);
     run_case(environment_case, NULL);
 }
@@ -198,6 +235,13 @@ static void test_workspace_sizes(void)
         run.dtype = "f64";
         run_case(stack_bytes_case_f64, &shape);
         run_case(linear_bytes_case_f64, &sizes);
+    }
+    for (size_t i = 0; i < NETWORK_OPTIONS; i++) {
+        const network_shape shape = network_option_shape(i);
+        run.dtype = "f32";
+        run_case(token_bytes_case_f32, &shape);
+        run.dtype = "f64";
+        run_case(token_bytes_case_f64, &shape);
     }
 }
 

@@ -19,6 +19,9 @@
 #include "stack_typed.h"
 #include "stack_arguments_typed.h"
 #include "feedforward_typed.h"
+#include "token_calls_typed.h"
+#include "token_typed.h"
+#include "token_arguments_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -32,6 +35,8 @@ static void TYPED(test_dtype)(void)
     TYPED(test_stack_arguments)();
     TYPED(test_stack)();
     TYPED(test_feedforward)();
+    TYPED(test_token_arguments)();
+    TYPED(test_tokens)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)
@@ -62,3 +67,4 @@ static void TYPED(workspace_size_case)(const void *shape)
 #undef PROBABILITY_ROUNDING
 #undef LONGEST
 #undef OFFSET
+#undef TOKEN_PARTS
