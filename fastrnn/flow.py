@@ -63,6 +63,12 @@ class GradientFlow:
         """(L,): the same for dL/dc of an LSTM; None for others."""
         return None if self.dc_norm is None else _factor_per_step(self.dc_norm)
 
+    @property
+    def shown_lags(self) -> list[int]:
+        """The lags that tables show: 0, 1, 2, 4, 8, ... and the last."""
+        last = self.dh_norm.shape[1] - 1
+        return sorted({0, last, *(2**n for n in range(last.bit_length()))})
+
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON has it: arrays as lists, NaN and infinity as None."""
         return {field: _as_json(getattr(self, field)) for field in (*self.__dataclass_fields__, *_DERIVED)}
@@ -77,7 +83,7 @@ class GradientFlow:
 
     def __repr__(self) -> str:
         """A table."""
-        lags = _shown_lags(self.dh_norm.shape[1])
+        lags = self.shown_lags
         lines = [
             f"GradientFlow of {self.name}: the loss of step {self.steps}, mean of {self.sequences} sequences",
             f"{'lag':16}{''.join(f'{lag:>9}' for lag in lags)}   a step",
@@ -416,12 +422,6 @@ def _factor_per_step(norms: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = norms[:, -1] / norms[:, 0]
     return ratio ** (1 / (K - 1)) if K > 1 else np.full(len(norms), math.nan)
-
-
-def _shown_lags(K: int) -> list[int]:
-    """0, 1, 2, 4, 8, ... and the last."""
-    powers = [2**n for n in range(K.bit_length())]
-    return sorted({0, K - 1, *(lag for lag in powers if lag < K)})
 
 
 def _as_json(value: Any) -> Any:

@@ -35,11 +35,13 @@ def plot(flow: "GradientFlow", target: Any) -> None:
 
 
 def _norms(flow: "GradientFlow", axes: Any) -> None:
-    series = [("h", flow.dh_norm, BLUE)] + ([("c", flow.dc_norm, ORANGE)] if flow.dc_norm is not None else [])
-    for symbol, norms, colour in series:
+    series = [("h", flow.dh_norm, {"color": BLUE, "linewidth": 2.5})]
+    if flow.dc_norm is not None:
+        series.append(("c", flow.dc_norm, {"color": ORANGE, "linewidth": 1.2}))
+    for symbol, norms, style in series:
         for layer, norm in enumerate(norms):
             positive = np.where(norm > 0, norm, np.nan)  # a logarithmic axis has no 0
-            axes.semilogy(positive, STYLES[layer % len(STYLES)], color=colour, label=f"|dL/d{symbol}|, layer {layer}")
+            axes.semilogy(positive, STYLES[layer % len(STYLES)], label=f"|dL/d{symbol}|, layer {layer}", **style)
     axes.set_xlabel("lag: steps before the loss")
     axes.set_ylabel("norm of the gradient")
     axes.legend()
