@@ -462,6 +462,26 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *net
                                            workspace);
 }
 
+fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(
+    const fastrnn_network *network, size_t B, const FASTRNN_REAL *parameters, const fastrnn_choice *choice,
+    const int64_t *first, FASTRNN_REAL *h, FASTRNN_REAL *c, size_t n, const fastrnn_uniform_source *uniform,
+    const fastrnn_interruption *interruption, int64_t *tokens, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && parameters && choice && first && h && workspace && (tokens || n == 0), FASTRNN_ERROR_NULL);
+    REQUIRE(choice->temperature == 0 || (uniform && uniform->next), FASTRNN_ERROR_NULL);
+    REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
+    REQUIRE(network_is_valid(network, 1, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(network->outputs == network_inputs(network), FASTRNN_ERROR_SHAPE);
+    REQUIRE(c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
+    REQUIRE(finite_and_not_negative((FASTRNN_REAL)choice->temperature), FASTRNN_ERROR_VALUE);
+    REQUIRE(choice->temperature >= 0 && choice->top_p > 0 && choice->top_p <= 1, FASTRNN_ERROR_VALUE);
+    REQUIRE(all_below(B, first, network->outputs), FASTRNN_ERROR_INDEX);
+    return kernels->TABLE->network_sample(network, B, parameters, choice, first, h, c, n, uniform, interruption, tokens,
+                                          workspace);
+}
+
 #define ELEMENTWISE_DOOR(name)                                                                              \
     fastrnn_status FASTRNN_TYPED(fastrnn_##name)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y)          \
     {                                                                                                       \

@@ -99,7 +99,7 @@ typedef struct {
 
 /* How the next token is chosen: fastrnn_network_sample_* says what the numbers do. */
 typedef struct {
-    double temperature; /* finite, >= 0 */
+    double temperature; /* >= 0, and finite in the dtype of the network */
     size_t top_k;
     double top_p;       /* in (0, 1] */
 } fastrnn_choice;

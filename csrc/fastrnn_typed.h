@@ -188,22 +188,26 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *net
                                                       const int64_t *targets, FASTRNN_REAL *h, FASTRNN_REAL *c,
                                                       double *nats, FASTRNN_REAL *probabilities, void *workspace);
 
-/* n tokens for each of B texts, drawn one after the other:
+/* n tokens for each of B texts, drawn one after the other, each by choice and one u from `uniform`:
  *
- *     p = softmax(y_t / temperature), of which the `top_k` largest entries are kept (0: all), of these the fewest largest
- *     that add up to top_p or more of them all (1: all), and token = number of entries of cumsum(p) / sum(p) that are <= u
+ *     p = softmax(y_t / temperature)      token = number of entries of cumsum(p) / sum(p) that are <= u
  *
- * Of equal entries those that stand first count as larger. One u from `uniform` for each token, step after step, and in a
- * step for b = 0 ... B - 1. temperature 0: the token of the largest output, without a u.
+ * with 0 in place of all p but the top_k largest (0, or more than there are: all), and of those left but the fewest largest
+ * that add up to top_p times their sum or more (1: all). Of equal numbers the one that stands first counts as the larger.
+ * temperature 0: the token of the largest y_t, without a u, and uniform may be NULL. The u's are taken step after step, in
+ * a step for b = 0 ... B - 1.
  *
- * first (B) in [0, inputs): the tokens before those drawn; h, c (layers, B, H): the states before them, and then those
- * before the last tokens drawn. tokens (n, B) is the output. FASTRNN_ERROR_NOT_FINITE: an output was NaN or infinite, and
- * nothing more was taken from the source. outputs must be the number of tokens that the network reads. */
-fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(const fastrnn_network *network, size_t B,
-                                                     const FASTRNN_REAL *parameters, const fastrnn_choice *choice,
-                                                     const int64_t *first, FASTRNN_REAL *h, FASTRNN_REAL *c, size_t n,
-                                                     const fastrnn_uniform_source *uniform, int64_t *tokens,
-                                                     void *workspace);
+ * first (B) in [0, outputs): the tokens before those drawn; h, c (layers, B, H): the states before these, and then those
+ * before the last tokens drawn, so that a call with those for `first` goes on with the same texts. tokens (n, B) is the
+ * output. outputs must be the number of tokens that the network reads. Memory: fastrnn_network_bytes.sample, whatever T.
+ *
+ * interruption may be NULL; it is asked every few microseconds, or after each step if that takes longer, and the tokens
+ * that are then left over become -1. FASTRNN_ERROR_NOT_FINITE: an output is NaN or positive infinity, or all are negative
+ * infinity. Nothing more was taken from the source then, the tokens before it are there, h and c are as they were. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(
+    const fastrnn_network *network, size_t B, const FASTRNN_REAL *parameters, const fastrnn_choice *choice,
+    const int64_t *first, FASTRNN_REAL *h, FASTRNN_REAL *c, size_t n, const fastrnn_uniform_source *uniform,
+    const fastrnn_interruption *interruption, int64_t *tokens, void *workspace);
 
 /* ---- losses, optimizers, functions ----------------------------------------------------------------------------- */
 

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-_ROOMS = (  # of the public names
-    *("char_rnn", "clipping", "cpu", "errors", "flow", "gradient_check", "history", "layers", "losses", "model"),
-    "optimizers",
-)
+_ROOMS = "char_rnn clipping cpu errors flow gradient_check history layers losses model optimizers".split()  # of these
 
 __all__ = [
     "GRU",

@@ -194,11 +194,7 @@ cdef class CharNetwork:
             heat = <float>heat
         if not (isfinite(heat) and heat > 0):
             raise ValueError(f"temperature must be positive and finite, not {temperature}")
-        cdef cnp.ndarray characters
-        try:
-            characters = np.empty((wanted,), dtype=np.int64)
-        except (MemoryError, OverflowError, ValueError):
-            raise MemoryError(f"no memory for n = {n} characters: draw fewer at a time") from None
+        cdef cnp.ndarray characters = new_tokens((wanted,), n, "characters")
         cdef Py_ssize_t count = cnp.PyArray_SIZE(characters), done = 0, part
         self.check_unmoved()
         pins = self.pinned()

@@ -78,6 +78,17 @@ class Network:
     def predict(
         self, tokens: NDArray[np.int64], states: tuple[_Array, ...], targets: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float64] | None, _Array]: ...
+    def sample(
+        self,
+        first: NDArray[np.int64],
+        states: tuple[_Array, ...],
+        n: int,
+        *,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        bit_generator: Any,
+    ) -> NDArray[np.int64]: ...
 
 def indices(values: NDArray[np.integer[Any]], count: int, name: str) -> NDArray[np.int64]: ...
 def laid_out(array: _Array) -> _Array: ...

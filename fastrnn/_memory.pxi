@@ -19,6 +19,14 @@ cdef class _Workspace:
         return 0
 
 
+cdef cnp.ndarray new_tokens(tuple shape, object n, str what):
+    """Room for n tokens of each text; `what` they are."""
+    try:
+        return np.empty(shape, dtype=np.int64)
+    except (MemoryError, OverflowError, ValueError):
+        raise MemoryError(f"no memory for n = {n} {what}: draw fewer at a time") from None
+
+
 cdef class _WorkspacePool:
     """Workspaces at rest. A call takes one and brings it back, so that calls from several threads never share one."""
     cdef list at_rest

@@ -9,6 +9,12 @@ cdef union learner:
 DECAYS = {"constant": FASTRNN_CONSTANT, "step": FASTRNN_STEPS, "cosine": FASTRNN_COSINE}
 
 
+cdef object named(dict choices, str name, str what):
+    if name not in choices:
+        raise ValueError(f"there is no {what} {name!r}: it must be one of {', '.join(choices)}")
+    return choices[name]
+
+
 cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
     """The optimizer of `fastrnn.optimizers` of this name in small letters, with its arguments by name."""
     cdef fastrnn_optimizer o
@@ -39,9 +45,10 @@ cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
     return o
 
 
-cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size, size_t layers):
+cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size,
+                                size_t layers) except *:
     return fastrnn_network(
-        stack=fastrnn_stack(cell=CELLS[cell], input_size=embedding_size if embedding_size else vocabulary,
+        stack=fastrnn_stack(cell=named(CELLS, cell, "cell"), input_size=embedding_size if embedding_size else vocabulary,
                             hidden_size=hidden_size, layers=layers, directions=1, bias=1),
         embeddings=vocabulary if embedding_size else 0, outputs=vocabulary)
 
@@ -134,7 +141,8 @@ cdef class Network:
         the optimizer, (N,) each. Limits of infinity clip nothing.
 
         Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
-        None: NumericalError, or what a signal's handler raised. What is returned and the arrays are whole either way.
+        None: NumericalError, IndexError for a token, or what a signal's handler raised. What is returned and the arrays
+        are whole either way.
         """
         if text.dtype not in (np.uint8, np.uint16, np.uint32, np.int64):
             raise TypeError(f"text must be uint8, uint16, uint32 or int64, not {text.dtype}")
@@ -148,7 +156,7 @@ cdef class Network:
         cdef fastrnn_training training
         training.text = fastrnn_text(tokens=cnp.PyArray_DATA(text), length=text.size, width=text.itemsize)
         training.schedule = fastrnn_schedule(
-            learning_rate=learning_rate, decay=DECAYS[schedule], warmup=warmup, n=schedule_iterations,
+            learning_rate=learning_rate, decay=named(DECAYS, schedule, "schedule"), warmup=warmup, n=schedule_iterations,
             factor=schedule_factor)
         training.clip_value, training.clip_norm, training.dropout = clip_value, clip_norm, dropout
         training.random_chunks, training.seed = random_chunks, seed
@@ -169,17 +177,19 @@ cdef class Network:
         self.workspaces.bring_back(workspace)
         error = signals.error
         if status == FASTRNN_ERROR_NOT_FINITE:
-            error = self.not_finite(training.loss)
+            loss = training.loss
+            error = self.not_finite("a gradient is NaN or infinite" if isfinite(loss) else f"the loss is {loss}", states)
+        elif status == FASTRNN_ERROR_INDEX:
+            error = IndexError(f"text holds a token outside [0, {self.V})")
         else:
             check(status)
         return training.iterations - iterations_done, training.position, training.loss, training.smooth_loss, error
 
-    cdef object not_finite(self, double loss):
-        if isfinite(loss):
-            return NumericalError("a gradient is NaN or infinite")
-        if np.isfinite(self.parameters).all():
-            return NumericalError(f"the loss is {loss}")
-        return NumericalError(f"the loss is {loss} because the parameters hold NaN or infinity")
+    cdef object not_finite(self, str what, tuple states):
+        """The error for what is NaN or infinite, with its cause."""
+        holders = {"the parameters": (self.parameters,), "the states": states}
+        culprits = [name for name, arrays in holders.items() if not all(np.isfinite(array).all() for array in arrays)]
+        return NumericalError(f"{what} because {' and '.join(culprits)} hold NaN or infinity" if culprits else what)
 
     def predict(self, cnp.ndarray tokens, tuple states, cnp.ndarray targets=None):
         """nats, p: nats (T, B) float64 is -ln p of each target, None without targets; p (B, V) is that of every token after
@@ -188,6 +198,8 @@ cdef class Network:
         tokens, targets (T, B) int64 in [0, V); states are arrays (L, B, H), updated in place. Memory is in proportion to
         T B.
         """
+        if tokens.ndim != 2 or tokens.size == 0:
+            raise ValueError(f"tokens must have shape (T, B), neither of them 0, not {(<object>tokens).shape}")
         cdef Py_ssize_t T = tokens.shape[0], B = tokens.shape[1]
         check_array(tokens, "tokens", (T, B), "(T, B)", INT64)
         if targets is not None:
@@ -216,3 +228,65 @@ cdef class Network:
         self.workspaces.bring_back(workspace)
         check(status)
         return nats, p
+
+    cdef fastrnn_choice choice_of(self, object temperature, Py_ssize_t top_k, double top_p) except *:
+        cdef double heat = real_number(temperature, "temperature")
+        if not (heat >= 0 and isfinite(heat if self.double_precision else <float>heat)):
+            raise ValueError(f"temperature must be finite and not negative, not {temperature}")
+        if top_k < 0:
+            raise ValueError(f"top_k must not be negative, and is {top_k}")
+        if not 0 < top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], not {top_p}")
+        return fastrnn_choice(temperature=heat, top_k=top_k, top_p=top_p)
+
+    def sample(self, cnp.ndarray first, tuple states, Py_ssize_t n, *, temperature, Py_ssize_t top_k, double top_p,
+               bit_generator):
+        """n tokens of each of B texts, (n, B) int64, drawn one after the other.
+
+        first (B,) of int64 in [0, V): the tokens that are fed first. states, arrays (L, B, H), are those before these, and
+        then, updated in place unless an error is raised, those before the last tokens drawn. temperature 0: the likeliest
+        token. top_k 0, top_p 1: any. Takes one double of bit_generator for each token, step after step, in a step for
+        b = 0 ... B - 1; none with temperature 0.
+        """
+        cdef Py_ssize_t B = first.shape[0] if cnp.PyArray_NDIM(first) == 1 else 0
+        if B == 0:
+            raise ValueError(f"first must have shape (B,), a token for each text, not {(<object>first).shape}")
+        check_array(first, "first", (B,), "(B,)", INT64)
+        cdef cnp.ndarray before = indices(first, self.V, "first")
+        self.check_states(states, B)
+        if n < 0:
+            raise ValueError(f"n must not be negative, and is {n}")
+        cdef fastrnn_choice choice = self.choice_of(temperature, top_k, top_p)
+        cdef cnp.ndarray tokens = new_tokens((n, B), n, "tokens")
+        cdef tuple now = tuple([array.copy() for array in states])
+        pins = self.pinned(())
+        cdef bitgen_t *source = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+        cdef fastrnn_uniform_source uniform = fastrnn_uniform_source(next=source.next_double, state=source.state)
+        cdef _Signals signals = _Signals()
+        signals.lock = bit_generator.lock
+        cdef fastrnn_interruption interruption = signals.interruption()
+        cdef fastrnn_network_bytes bytes = self.memory_for(1, B, False)
+        cdef _Workspace workspace = self.workspaces.take(bytes.sample)
+        cdef const int64_t *x = <const int64_t *>cnp.PyArray_DATA(before)
+        cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(tokens)
+        cdef double *h = data_of(now[0])
+        cdef double *c = data_of(now[1]) if self.n_states == 2 else NULL
+        cdef fastrnn_status status
+        with signals.lock, nogil:
+            if self.double_precision:
+                status = fastrnn_network_sample_f64(
+                    &self.network, B, <double *>cnp.PyArray_DATA(self.parameters), &choice, x, h, c, n, &uniform,
+                    &interruption, out, workspace.memory)
+            else:
+                status = fastrnn_network_sample_f32(
+                    &self.network, B, <float *>cnp.PyArray_DATA(self.parameters), &choice, x, <float *>h, <float *>c, n,
+                    &uniform, &interruption, out, workspace.memory)
+        self.workspaces.bring_back(workspace)
+        if signals.error is not None:
+            raise signals.error
+        if status == FASTRNN_ERROR_NOT_FINITE:
+            raise self.not_finite("the probabilities are NaN", states)
+        check(status)
+        for array, state in zip(states, now):
+            array[...] = state
+        return tokens

@@ -4,10 +4,27 @@ cdef class _Signals:
     """Looks now and then whether a signal, such as Ctrl-C's, waits for Python, from inside a call without the GIL."""
     cdef double next_look  # on the monotonic clock, in seconds
     cdef object error      # what the signal's handler raised
+    cdef object lock       # which the call holds, or None: a handler, and other threads, find it free at each look
 
     cdef fastrnn_interruption interruption(self):
         self.next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
         return fastrnn_interruption(poll=poll_signals, state=<void *>self)
+
+    cdef int look(self) except -1:
+        if self.lock is not None:
+            self.lock.release()
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            self.error = error
+        held = self.lock is None
+        while not held:
+            try:
+                held = self.lock.acquire()
+            except BaseException as error:  # another Ctrl-C while it waits
+                self.error = error
+        self.next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
+        return 0
 
 
 # Well below the 0.1 s after which a user wonders, and rare enough that waiting for the GIL costs nothing.
@@ -24,10 +41,5 @@ cdef int poll_signals(void *state) noexcept nogil:
     if seconds_now() < (<_Signals>state).next_look:
         return 0
     with gil:
-        try:
-            PyErr_CheckSignals()
-        except BaseException as error:
-            (<_Signals>state).error = error
-            return 1
-        (<_Signals>state).next_look = seconds_now() + SECONDS_BETWEEN_LOOKS
-        return 0
+        (<_Signals>state).look()
+        return (<_Signals>state).error is not None

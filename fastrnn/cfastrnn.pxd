@@ -262,8 +262,8 @@ cdef extern from "fastrnn.h" nogil:
         const int64_t *targets, float *h, float *c, double *nats, float *probabilities, void *workspace)
     fastrnn_status fastrnn_network_sample_f32(
         const fastrnn_network *network, size_t B, const float *parameters, const fastrnn_choice *choice,
-        const int64_t *first, float *h, float *c, size_t n, const fastrnn_uniform_source *uniform, int64_t *tokens,
-        void *workspace)
+        const int64_t *first, float *h, float *c, size_t n, const fastrnn_uniform_source *uniform,
+        const fastrnn_interruption *interruption, int64_t *tokens, void *workspace)
 
     fastrnn_status fastrnn_softmax_cross_entropy_f32(
         size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
@@ -391,8 +391,8 @@ cdef extern from "fastrnn.h" nogil:
         const int64_t *targets, double *h, double *c, double *nats, double *probabilities, void *workspace)
     fastrnn_status fastrnn_network_sample_f64(
         const fastrnn_network *network, size_t B, const double *parameters, const fastrnn_choice *choice,
-        const int64_t *first, double *h, double *c, size_t n, const fastrnn_uniform_source *uniform, int64_t *tokens,
-        void *workspace)
+        const int64_t *first, double *h, double *c, size_t n, const fastrnn_uniform_source *uniform,
+        const fastrnn_interruption *interruption, int64_t *tokens, void *workspace)
 
     fastrnn_status fastrnn_softmax_cross_entropy_f64(
         size_t N, size_t V, const int64_t *targets, double *logits, double *loss)

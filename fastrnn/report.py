@@ -84,9 +84,7 @@ class Report:
         }
 
 
-def inspect_text(
-    model: CharRNN, text: Text, *, characters: int = 4000, units: int = 48, likeliest: int = 5
-) -> Report:
+def inspect_text(model: CharRNN, text: Text, *, characters: int = 4000, units: int = 48, likeliest: int = 5) -> Report:
     """Reads the first `characters` tokens of a text from states of zero, as a `Report` of at most `units` units.
 
     The most telling units come first. A unit is as telling as the largest absolute value of the correlation coefficient

@@ -89,7 +89,9 @@ def flow_chart(flow: GradientFlow) -> str:
         x, line = LEFT + (i % 2) * (RIGHT - LEFT) / 2, FLOW_HEIGHT + 14 + 18 * (i // 2)
         parts += [f'<path {style} d="M{x:.2f} {line - 4}h30"/>', _text(x + 36, line, "start", name)]
     height = FLOW_HEIGHT + 18 * math.ceil(len(keys) / 2) + 6
-    return _svg("flow-chart", height, "Norms of gradients by the steps that they went back; the table has numbers", parts)
+    return _svg(
+        "flow-chart", height, "Norms of gradients by the steps that they went back; the table has numbers", parts
+    )
 
 
 def _svg(name: str, height: int, label: str, parts: list[str]) -> str:
@@ -112,4 +114,3 @@ def _round_up(value: float) -> float:
     """The next of 1, 2, 4, 6, 8, 10 times a power of ten, a scale that four equal parts divide well."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 4, 6, 8, 10) if value <= step * power * (1 + 1e-9))
-

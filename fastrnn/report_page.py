@@ -50,7 +50,9 @@ def page(report: Report, model_name: str, text_name: str) -> str:
         loss_chart=_loss_chart(report, token),
         units_note=UNITS_NOTE,
         telling="\n".join(map(_telling, report.units[:TELLING])),
-        flow="<p>The text is shorter than one sequence of training.</p>" if report.flow is None else _flow(report.flow, token),
+        flow="<p>The text is shorter than one sequence of training.</p>"
+        if report.flow is None
+        else _flow(report.flow, token),
         data=_for_script(_data(report)),
     )
 

@@ -69,7 +69,6 @@ def _in_an_indented_line(text: str) -> list[bool]:
     return [line[0] in " \t" for line in re.findall(r"[^\n]*\n|[^\n]+", text) for _ in line]
 
 
-
 _OF_A_CHARACTER: dict[str, Callable[[str], bool]] = {
     "a space": lambda c: c in " \t\u00a0",
     "a line end": lambda c: c in "\r\n",

@@ -22,7 +22,6 @@
 #include "char_rnn.h"
 #include "train.h"
 #include "train_char_rnn.h"
-#include "sample.h"
 #include "gates.h"
 #include "tape.h"
 #include "routes.h"
@@ -31,6 +30,8 @@
 #include "network.h"
 #include "train_network.h"
 #include "predict.h"
+#include "choose.h"
+#include "sample.h"
 #include "ceilings.h"
 
 static fastrnn_network_bytes network_memory_for(const fastrnn_network *network, size_t T, size_t B, bool dropout)
@@ -39,11 +40,12 @@ static fastrnn_network_bytes network_memory_for(const fastrnn_network *network, 
     const size_t line = 63; /* as in workspace_size */
     network_memory m;
     return (fastrnn_network_bytes){.train = network_training_memory(&training),
-                                   .predict = (size_t)lay_out_prediction(&call, 0, &m) + line};
+                                   .predict = (size_t)lay_out_prediction(&call, 0, &m) + line,
+                                   .sample = sampling_memory(network, B)};
 }
 
 const TYPED(fastrnn_kernel_table) KERNELS = {
-    .workspace_size = workspace_size,
+    .workspace_size = char_rnn_memory,
     .char_rnn_loss = char_rnn_loss,
     .char_rnn_train = char_rnn_train,
     .char_rnn_sample = char_rnn_sample,
@@ -59,6 +61,7 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .network_memory = network_memory_for,
     .network_train = network_train,
     .network_predict = network_predict,
+    .network_sample = network_sample,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sigmoid_binary_cross_entropy = sigmoid_binary_cross_entropy,
     .squared_error = squared_error,

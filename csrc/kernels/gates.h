@@ -62,15 +62,15 @@ static bool is_recurrent(const cell_kind *cell, size_t slot)
     return in_range(cell->products[0], slot) || in_range(cell->products[1], slot);
 }
 
-/* The slots' biases: b_ih where the input adds to a slot, and b_hh where the state does. NULL: there are none. */
+/* The slots' biases: b_ih where the input adds to a slot, and b_hh where the state does. NULL: zeros. */
 static void slot_biases(const cell_kind *cell, size_t H, size_t u, const real *b_ih, const real *b_hh, real *bias)
 {
     memset(bias, 0, cell->slots * u * sizeof(real));
-    for (size_t slot = 0; b_ih != NULL && slot < cell->slots; slot++) {
-        for (size_t j = 0; slot < cell->input_slots && j < H; j++) {
+    for (size_t slot = 0; slot < cell->slots; slot++) {
+        for (size_t j = 0; b_ih != NULL && slot < cell->input_slots && j < H; j++) {
             bias[slot * u + j] += b_ih[cell->gate[slot] * H + j];
         }
-        for (size_t j = 0; is_recurrent(cell, slot) && j < H; j++) {
+        for (size_t j = 0; b_hh != NULL && is_recurrent(cell, slot) && j < H; j++) {
             bias[slot * u + j] += b_hh[cell->gate[slot] * H + j];
         }
     }

@@ -42,6 +42,10 @@ typedef struct {
                                       const FASTRNN_REAL *parameters, const int64_t *tokens, const int64_t *targets,
                                       FASTRNN_REAL *h, FASTRNN_REAL *c, double *nats, FASTRNN_REAL *probabilities,
                                       void *workspace);
+    fastrnn_status (*network_sample)(const fastrnn_network *network, size_t B, const FASTRNN_REAL *parameters,
+                                     const fastrnn_choice *choice, const int64_t *first, FASTRNN_REAL *h,
+                                     FASTRNN_REAL *c, size_t n, const fastrnn_uniform_source *uniform,
+                                     const fastrnn_interruption *interruption, int64_t *tokens, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
     double (*sigmoid_binary_cross_entropy)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets,
                                            FASTRNN_REAL *logits);

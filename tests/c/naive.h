@@ -259,6 +259,46 @@ static int64_t naive_draw(size_t V, const double *cdf, double u)
     return character;
 }
 
+/* How many entries of x count as larger than x[i]: of equal ones those that stand before it do. */
+static size_t naive_rank(size_t V, const double *x, size_t i)
+{
+    size_t rank = 0;
+    for (size_t j = 0; j < V; j++) {
+        rank += x[j] > x[i] || (x[j] == x[i] && j < i);
+    }
+    return rank;
+}
+
+/* y (V) becomes the cdf that a token is drawn by; with temperature 0 all of it belongs to the likeliest. */
+static void naive_choice_cdf(size_t V, const fastrnn_choice *choice, double *y)
+{
+    const size_t mark = memory.in_use, k = choice->top_k == 0 || choice->temperature == 0 ? V : choice->top_k;
+    double *sorted = zeros(V), total = 0, sum = 0;
+    size_t *ranks = guarded(V * sizeof *ranks), kept = choice->temperature == 0 ? 1 : 0;
+    for (size_t i = 0; i < V; i++) {
+        ranks[i] = naive_rank(V, y, i);
+    }
+    naive_softmax(V, choice->temperature == 0 ? 1 : choice->temperature, y, 0);
+    for (size_t i = 0; i < V; i++) {
+        sorted[ranks[i]] = ranks[i] < k ? y[i] : 0;
+    }
+    for (size_t r = 0; r < V; r++) {
+        total += sorted[r];
+    }
+    while (choice->temperature != 0 && kept < V && (choice->top_p == 1 || sum < choice->top_p * total)) {
+        sum += sorted[kept++];
+    }
+    sum = 0;
+    for (size_t i = 0; i < V; i++) {
+        sum += ranks[i] < k && ranks[i] < kept ? y[i] : 0;
+        y[i] = sum;
+    }
+    for (size_t i = 0; i < V; i++) {
+        y[i] /= sum;
+    }
+    release_since(mark);
+}
+
 /* ---- optimizers ------------------------------------------------------------------------------------------------ */
 
 /* One number of each array of an update. Squares beyond `largest` are infinite, as in an array of a narrower dtype. */
@@ -288,7 +328,7 @@ static void naive_sgd(const fastrnn_optimizer_settings *settings, naive_numbers 
     const double g = naive_decayed(x, s->weight_decay);
     double change = g;
     if (s->momentum != 0) {
-        x->momentum = s->iteration == 1 ? g : s->momentum * x->momentum + (1 - s->dampening) * g;
+        x->momentum = s->momentum * x->momentum + (s->iteration == 1 ? 1 : 1 - s->dampening) * g;
         change = s->nesterov ? g + s->momentum * x->momentum : x->momentum;
     }
     x->parameter -= s->learning_rate * change;

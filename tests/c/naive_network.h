@@ -14,10 +14,10 @@ typedef struct {
     double largest; /* of the dtype that it stands for */
 } naive_learner;
 
-static fastrnn_network_offsets naive_offsets(const naive_learner *l)
+static fastrnn_network_offsets offsets_of(const fastrnn_network *network)
 {
     fastrnn_network_offsets at;
-    need(fastrnn_network_parameters(l->network, &at) == FASTRNN_OK, "a test case has a network beyond the limits");
+    need(fastrnn_network_parameters(network, &at) == FASTRNN_OK, "a test case has a network beyond the limits");
     return at;
 }
 
@@ -44,7 +44,7 @@ static void naive_drop_out_tops(const naive_pass *p, double *x)
 static double *naive_inputs(const naive_learner *l, const int64_t *tokens)
 {
     const size_t N = l->T * l->B, I = l->network->stack.input_size;
-    const double *table = l->parameters + naive_offsets(l).embedding;
+    const double *table = l->parameters + offsets_of(l->network).embedding;
     double *x = zeros(N * I);
     for (size_t n = 0; n < N; n++) {
         const size_t token = (size_t)tokens[n];
@@ -61,7 +61,7 @@ static double *naive_inputs(const naive_learner *l, const int64_t *tokens)
 static void naive_network_forward(const naive_learner *l, const int64_t *tokens, double *dropout, naive_pass *p)
 {
     const size_t N = l->T * l->B, H = l->network->stack.hidden_size, V = l->network->outputs;
-    const fastrnn_network_offsets at = naive_offsets(l);
+    const fastrnn_network_offsets at = offsets_of(l->network);
     p->batch = (fastrnn_batch){.T = l->T, .B = l->B, .dropout = dropout != NULL};
     p->stack = (naive_stack){.stack = &l->network->stack,
                              .batch = &p->batch,
@@ -86,7 +86,7 @@ static double *naive_network_backward(const naive_learner *l, const int64_t *tok
     const fastrnn_stack *s = &l->network->stack;
     const size_t N = l->T * l->B, H = s->hidden_size, V = l->network->outputs, I = s->input_size;
     const size_t states = s->layers * l->B * H;
-    const fastrnn_network_offsets at = naive_offsets(l);
+    const fastrnn_network_offsets at = offsets_of(l->network);
     double *gradient = zeros(at.end), *dtops = zeros(N * H);
     for (size_t n = 0; n < N; n++) {
         add_outer(V, H, p->ys + n * V, p->tops + n * H, gradient + at.W);
@@ -104,8 +104,8 @@ static double *naive_network_backward(const naive_learner *l, const int64_t *tok
 
 /* ---- an iteration ---------------------------------------------------------------------------------------------- */
 
-/* Number i of those that an iteration draws for a purpose, 1 for dropout and 2 for places in the text. Runs that are taken
- * up again rely on them: they are the same for ever. */
+/* Number i of those that an iteration draws for a purpose, 1 for dropout and 2 for places in the text. Runs that are
+ * taken up again rely on them: they are the same for ever. */
 static uint64_t naive_random(const fastrnn_training *training, uint64_t purpose, size_t i)
 {
     const uint64_t stream = mixed(mixed(training->seed + purpose) ^ training->iterations);
@@ -186,7 +186,7 @@ static void naive_optimizer_step(const naive_learner *l, fastrnn_optimizer optim
     } else if (optimizer.kind == FASTRNN_ADAM) {
         settings->adam.iteration = iteration;
     }
-    for (size_t i = 0; i < naive_offsets(l).end; i++) {
+    for (size_t i = 0; i < offsets_of(l->network).end; i++) {
         naive_numbers x = {l->parameters[i], gradient[i], l->momentum[i], l->mean[i], l->squares[i], l->largest};
         steps[optimizer.kind](settings, &x);
         l->parameters[i] = x.parameter;
@@ -215,7 +215,7 @@ static void naive_move_on(const naive_learner *l, fastrnn_training *training, co
 static void naive_network_train(const naive_learner *l, const fastrnn_optimizer *optimizer, fastrnn_training *training)
 {
     const fastrnn_stack *s = &l->network->stack;
-    const size_t mark = memory.in_use, N = l->T * l->B, V = l->network->outputs, end = naive_offsets(l).end;
+    const size_t mark = memory.in_use, N = l->T * l->B, V = l->network->outputs, end = offsets_of(l->network).end;
     const int64_t *tokens = naive_sequences(l, training, 0), *targets = naive_sequences(l, training, 1);
     naive_learner here = *l;
     if (training->random_chunks) {
@@ -230,7 +230,7 @@ static void naive_network_train(const naive_learner *l, const fastrnn_optimizer 
     double *gradient = naive_network_backward(&here, tokens, &p);
     for (size_t layer = 0; s->bias && naive_gates(s->cell) != 3 && layer < s->layers; layer++) {
         const size_t GH = naive_gates(s->cell) * s->hidden_size;
-        memset(naive_weights_of(s, gradient + naive_offsets(l).stack, layer).b_hh, 0, GH * sizeof(double));
+        memset(naive_weights_of(s, gradient + offsets_of(l->network).stack, layer).b_hh, 0, GH * sizeof(double));
     }
     naive_limit(end, training, gradient);
     naive_optimizer_step(l, *optimizer, naive_learning_rate(&training->schedule, training->iterations),

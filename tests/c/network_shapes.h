@@ -24,9 +24,9 @@ static void describe_network(place at, const char *what, const network_shape *s)
                  s->by_norm ? " by norm" : "", s->optimizer, s->width, (int)s->decay);
 }
 
-/* Every combination of cell, number of layers, embedding or not, dropout or not and streams or not; all else goes its own
- * way, with periods as in option_shape of stack_shapes.h. */
-#define NETWORK_OPTIONS (6 * 3 * 2 * 2 * 2)
+/* Every combination of cell, number of layers, embedding or not, dropout or not and streams or not, twice; all else
+ * goes its own way, with periods as in option_shape of stack_shapes.h. */
+#define NETWORK_OPTIONS (6 * 3 * 2 * 2 * 2 * 2)
 
 static network_shape network_option_shape(size_t i)
 {
@@ -43,7 +43,7 @@ static network_shape network_option_shape(size_t i)
                            .T = 1 + i % 11 / 2,
                            .B = 1 + i * 3 % 7,
                            .dropout = i / 36 % 2,
-                           .random_chunks = i / 72,
+                           .random_chunks = i / 72 % 2,
                            .optimizer = i * 5 % 13 % 12,
                            .width = (size_t)1 << i % 17 % 4,
                            .decay = (fastrnn_decay)(i % 19 % 3),

@@ -11,13 +11,18 @@ static void TYPED(check_networks_refused)(place at, door *open, TYPED(token_call
     const fastrnn_network good = *c->network;
     const fastrnn_stack *s = &good.stack;
     const size_t units = (size_t)1 << 24, I = s->input_size, H = s->hidden_size, L = s->layers, V = good.outputs;
+    const fastrnn_stack bad_stacks[] = {{s->cell, 0, H, L, 1, 1},     {s->cell, units, H, L, 1, 1},
+                                        {s->cell, I, 0, L, 1, 1},     {s->cell, I, units, L, 1, 1},
+                                        {s->cell, I, H, 0, 1, 1},     {s->cell, I, H, 256, 1, 1},
+                                        {s->cell, I, H, L, 0, 1},     {s->cell, I, H, L, 2, 1},
+                                        {(fastrnn_cell)-1, I, H, L, 1, 1}};
+    for (size_t i = 0; i < COUNT(bad_stacks); i++) {
+        c->network->stack = bad_stacks[i];
+        situation_at(at, "stack %zu", i);
+        check_refusal(at, FASTRNN_ERROR_SHAPE, open, c);
+    }
     const fastrnn_network bad[] = {
-        {{s->cell, 0, H, L, 1, 1}, V, V},     {{s->cell, units, H, L, 1, 1}, V, V},    {{s->cell, I, 0, L, 1, 1}, V, V},
-        {{s->cell, I, units, L, 1, 1}, V, V}, {{s->cell, I, H, 0, 1, 1}, V, V},        {{s->cell, I, H, 256, 1, 1}, V, V},
-        {{s->cell, I, H, L, 0, 1}, V, V},     {{s->cell, I, H, L, 2, 1}, V, V},        {{-1, I, H, L, 1, 1}, V, V},
-        {{s->cell, I, H, L, 1, 1}, V, 0},     {{s->cell, I, H, L, 1, 1}, V, units},    {{s->cell, I, H, L, 1, 1}, V, SIZE_MAX},
-        {{s->cell, I, H, L, 1, 1}, units, V}, {{s->cell, I, H, L, 1, 1}, SIZE_MAX, V},
-    };
+        {*s, V, 0}, {*s, V, units}, {*s, V, SIZE_MAX}, {*s, units, V}, {*s, SIZE_MAX, V}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         *c->network = bad[i];
         situation_at(at, "network %zu", i);
@@ -26,8 +31,8 @@ static void TYPED(check_networks_refused)(place at, door *open, TYPED(token_call
     *c->network = good;
 
     const size_t rows = (size_t)1 << 32, T = c->T, B = c->B;
-    const size_t sizes[][2] = {{0, B},         {T, 0},        {rows, 1},           {1, rows},
-                               {rows / 2, 2},  {SIZE_MAX, 1}, {SIZE_MAX, SIZE_MAX}, {rows << 16, rows >> 16}};
+    const size_t sizes[][2] = {{0, B},        {T, 0},        {rows, 1},            {1, rows},
+                               {rows / 2, 2}, {SIZE_MAX, 1}, {SIZE_MAX, SIZE_MAX}, {rows << 16, rows >> 16}};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         c->T = sizes[i][0];
         c->B = sizes[i][1];

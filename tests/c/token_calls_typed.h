@@ -39,13 +39,6 @@ static fastrnn_status TYPED(token_predict_door)(const void *call)
 
 /* ---- what a call reads ----------------------------------------------------------------------------------------- */
 
-static fastrnn_network_offsets TYPED(offsets)(const fastrnn_network *network)
-{
-    fastrnn_network_offsets at;
-    need(fastrnn_network_parameters(network, &at) == FASTRNN_OK, "a test case has a network beyond the limits");
-    return at;
-}
-
 static size_t TYPED(token_states)(const TYPED(token_call) *c)
 {
     return c->network->stack.layers * c->B * c->network->stack.hidden_size;
@@ -62,7 +55,7 @@ typedef struct {
 
 static TYPED(token_part) TYPED(token_part_of)(const fastrnn_network *network, size_t i)
 {
-    const fastrnn_network_offsets at = TYPED(offsets)(network);
+    const fastrnn_network_offsets at = offsets_of(network);
     const fastrnn_stack *s = &network->stack;
     const TYPED(token_part) parts[TOKEN_PARTS] = {
         {"embedding", at.embedding, network->embeddings * s->input_size, 1},
@@ -81,7 +74,7 @@ static REAL *TYPED(blanks_apart)(size_t n, size_t shift)
 /* NaN where there is no part: what belongs to none may be anything. */
 static REAL *TYPED(random_network)(const fastrnn_network *network, size_t shift)
 {
-    REAL *parameters = TYPED(blanks_apart)(TYPED(offsets)(network).end, shift);
+    REAL *parameters = TYPED(blanks_apart)(offsets_of(network).end, shift);
     for (size_t i = 0; i < TOKEN_PARTS; i++) {
         const TYPED(token_part) part = TYPED(token_part_of)(network, i);
         for (size_t j = 0; j < part.size; j++) {
@@ -147,7 +140,7 @@ static TYPED(token_call) TYPED(valid_token_call)(const network_shape *s)
 {
     const fastrnn_network *network = &s->network;
     const TYPED(optimizer) *o = &TYPED(optimizers)[s->optimizer];
-    const size_t n = TYPED(offsets)(network).end, N = s->T * s->B;
+    const size_t n = offsets_of(network).end, N = s->T * s->B;
     const size_t states = network->stack.layers * s->B * network->stack.hidden_size;
     const TYPED(fastrnn_learner) learner = {
         .parameters = TYPED(random_network)(network, s->shift),

@@ -3,7 +3,7 @@
 static naive_learner TYPED(naive_learner_of)(const TYPED(token_call) *c)
 {
     const TYPED(fastrnn_learner) *l = c->learner;
-    const size_t n = TYPED(offsets)(c->network).end, states = TYPED(token_states)(c);
+    const size_t n = offsets_of(c->network).end, states = TYPED(token_states)(c);
     return (naive_learner){.network = c->network,
                            .T = c->T,
                            .B = c->B,
@@ -70,7 +70,7 @@ static void TYPED(check_same_array)(place at, const char *name, size_t n, const 
 static void TYPED(check_same_learners)(place at, const TYPED(token_call) *x, const TYPED(token_call) *y, bool failed)
 {
     const TYPED(fastrnn_learner) *a = x->learner, *b = y->learner;
-    const size_t n = TYPED(offsets)(x->network).end, states = TYPED(token_states)(x);
+    const size_t n = offsets_of(x->network).end, states = TYPED(token_states)(x);
     TYPED(check_same_array)(at, "parameters", n, a->parameters, b->parameters);
     TYPED(check_same_array)(at, "momentum", n, a->momentum, b->momentum);
     TYPED(check_same_array)(at, "mean", n, a->mean, b->mean);
@@ -117,11 +117,11 @@ static void TYPED(token_interrupted_case)(const void *shape)
     TYPED(check_same_learners)(HERE, &whole, &parts, false);
 }
 
-/* ---- the path of min-char-rnn's network -------------------------------------------------------------------------- */
+/* ---- the path of min-char-rnn's network ------------------------------------------------------------------------ */
 
 static REAL *TYPED(second_bias)(const TYPED(token_call) *c)
 {
-    const fastrnn_network_offsets at = TYPED(offsets)(c->network);
+    const fastrnn_network_offsets at = offsets_of(c->network);
     const fastrnn_stack *stack = &c->network->stack;
     return c->learner->parameters + at.stack + fastrnn_stack_parameters(stack) - stack->hidden_size;
 }
@@ -142,7 +142,7 @@ static TYPED(token_call) TYPED(char_rnn_call)(const network_shape *s, REAL secon
 static fastrnn_status TYPED(train_as_char_rnn)(const TYPED(token_call) *c)
 {
     const size_t H = c->network->stack.hidden_size, V = c->network->outputs;
-    const fastrnn_network_offsets at = TYPED(offsets)(c->network);
+    const fastrnn_network_offsets at = offsets_of(c->network);
     const fastrnn_shape shape = {.T = c->T, .B = c->B, .H = H, .V = V};
     REAL *const buffers[] = {c->learner->parameters, c->learner->squares};
     TYPED(fastrnn_char_rnn) models[COUNT(buffers)];
@@ -155,8 +155,8 @@ static fastrnn_status TYPED(train_as_char_rnn)(const TYPED(token_call) *c)
                                          c->interruption, TYPED(workspace)(&shape));
 }
 
-/* Where b_hh is 0 the network is trained to the bit as fastrnn_char_rnn_train does, and to rounding as where it is next to
- * nothing; and both as the naive implementation does. */
+/* Where b_hh is 0 the network is trained to the bit as fastrnn_char_rnn_train does, and to rounding as where it is next
+ * to nothing; and both as the naive implementation does. */
 static void TYPED(char_rnn_path_case)(const void *shape)
 {
     const network_shape *s = shape;
@@ -184,7 +184,7 @@ static void TYPED(char_rnn_path_case)(const void *shape)
 /* The weights that the first layer has for a token: in the table, or in a column of W_ih. */
 static REAL *TYPED(weight_of_token)(const TYPED(token_call) *c, size_t token)
 {
-    const fastrnn_network_offsets at = TYPED(offsets)(c->network);
+    const fastrnn_network_offsets at = offsets_of(c->network);
     const size_t row = c->network->embeddings > 0 ? c->network->stack.input_size : 1;
     return c->learner->parameters + (c->network->embeddings > 0 ? at.embedding : at.stack) + token * row;
 }
@@ -258,7 +258,7 @@ static void TYPED(not_finite_gradient_case)(const void *shape)
         describe_network(HERE, "train, a gradient that is not finite", &s);
         random_state = 23;
         const TYPED(token_call) c = TYPED(valid_token_call)(&s);
-        const fastrnn_network_offsets at = TYPED(offsets)(c.network);
+        const fastrnn_network_offsets at = offsets_of(c.network);
         memset(c.learner->parameters, 0, at.end * sizeof(REAL));
         memset(c.learner->h, 0, TYPED(token_states)(&c) * sizeof(REAL));
         if (c.learner->c != NULL) {
@@ -290,7 +290,7 @@ static void TYPED(second_bias_case)(const void *shape)
     check_status(HERE, FASTRNN_ERROR_NOT_FINITE, TYPED(token_train_door)(&c));
 }
 
-/* ---- the learning rate, and where a text begins anew ------------------------------------------------------------ */
+/* ---- the learning rate, and where a text begins anew ----------------------------------------------------------- */
 
 /* Each kind of schedule around the ends of its steps and of its warm-up. */
 static void TYPED(schedule_case)(const void *nothing)
@@ -402,7 +402,7 @@ static void TYPED(not_finite_prediction_case)(const void *shape)
     const network_shape *s = shape;
     random_state = 26;
     TYPED(token_call) c = TYPED(valid_token_call)(s);
-    const fastrnn_network_offsets at = TYPED(offsets)(c.network);
+    const fastrnn_network_offsets at = offsets_of(c.network);
     const size_t N = c.T * c.B;
     describe_network(HERE, "predict what cannot be", s);
     c.targets[0] = c.targets[N - 1] = (int64_t)s->network.outputs - 1;

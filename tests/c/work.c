@@ -6,6 +6,7 @@
  *     gru, lstm        a layer over one-hot inputs, SIZE = BxH: N times forward and backward
  *
  * The difference between N and 0 is what N of them cost. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
