@@ -157,7 +157,7 @@ def _most_telling(states: list[Array], pieces: list[str], most: int) -> list[Uni
     units = []
     for layer, activations in enumerate(states):
         deviations = activations.std(axis=0, dtype=np.float64)
-        correlations = _correlations(activations, np.array(list(told.values())).reshape(len(names), -1))
+        correlations = _correlations(activations, np.array(list(told.values())).reshape(len(names), len(pieces)))
         for number, (deviation, row) in enumerate(zip(deviations.tolist(), correlations, strict=True)):
             best = int(np.abs(row).argmax()) if len(row) and row.any() else None
             trait, correlation = (None, 0.0) if best is None else (names[best], float(row[best]))
@@ -172,9 +172,9 @@ def _is_rare(values: Floats) -> bool:
 
 
 def _correlations(activations: Array, values: Floats) -> Floats:
-    """Pearson's coefficient of each of U units (n, U) with each of K traits (K, n): (U, K), 0 for what never changes."""
-    a, b = _standardised(activations.astype(np.float64).T), _standardised(values)
-    return a @ b.T / max(activations.shape[0], 1)
+    """Pearson's coefficient of each of U units (n, U) with each of K traits (K, n): (U, K), 0 for what is constant."""
+    coefficients: Floats = _standardised(activations.astype(np.float64).T) @ _standardised(values).T
+    return coefficients / len(activations)
 
 
 def _standardised(rows: Floats) -> Floats:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     with open(args.output, "w", encoding="utf-8", newline="\n") as file:
         file.write(html)
     if args.json:
-        print_json({"report": args.output, **_names(args), **report.as_json()})
+        print_json({"report": args.output, **report.as_json(), **_names(args)})
     elif not args.quiet:
         _tell(report, args.output)
 
