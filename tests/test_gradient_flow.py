@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import re
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +158,13 @@ def test_saturation_and_singular_values_are_counted_gate_by_gate():
     assert shares[0] > 0.1
     np.testing.assert_array_equal(flow.saturated["h"], shares)
 
+    for nonlinearity, is_flat in [("relu", lambda h: h == 0), ("sigmoid", lambda h: np.abs(h - 0.5) > 0.47)]:
+        layer = fastrnn.RNN(INPUTS, H, nonlinearity=nonlinearity, dtype="float32", rng=1)
+        layer.parameters["weight_ih_l0"][...] *= 4
+        share = np.mean(is_flat(layer(x)[0]))
+        assert 0.1 < share < 0.9
+        np.testing.assert_array_equal(gradient_flow(layer, x).saturated["h"], [share])
+
     lstm = fastrnn.LSTM(INPUTS, H, 2, rng=1)
     found = gradient_flow(lstm, x).singular_values
     for number, name in enumerate("ifgo"):
@@ -248,6 +258,24 @@ def test_norms_are_those_of_pytorch(cell, torch):
     y.backward(torch.from_numpy(dy))
     norms = np.array([h.grad.norm(dim=1).mean() for h in seen]).reshape(T, 2)[::-1].T
     np.testing.assert_allclose(gradient_flow(layer, x, dy=dy).dh_norm, norms, rtol=1e-10)
+
+
+# ---- the example -----------------------------------------------------------------------------------------------------
+
+
+def test_the_example_shows_what_it_says(capsys, monkeypatch):
+    example = Path(__file__).resolve().parents[1] / "examples" / "gradient_flow.py"
+    if not example.exists():
+        pytest.skip("the examples are not beside the tests")
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    runpy.run_path(str(example), run_name="__main__")
+    printed = capsys.readouterr().out
+    factors = [float(factor) for factor in re.findall(r"^\|dL/dh\|.* \* (\d\.\d+)$", printed, re.MULTILINE)]
+    vanishing, exploding, saturating, *_ = factors
+    assert len(factors) == 6
+    assert 0.8 < vanishing < 0.9 < saturating < 1 < 1.08 < exploding < 1.2
+    kept = re.findall(r"^\|dL/dc\|.* \* (\d\.\d+)$", printed, re.MULTILINE)[-1]
+    assert kept == "1.000"
 
 
 # ---- what is shown, and what is refused ------------------------------------------------------------------------------

@@ -82,6 +82,14 @@ def test_the_page_is_well_formed_and_the_text_is_nothing_but_text(html):
     assert not re.search(r"\$[a-z]+\b(?!\()", parsed.texts["header"][0] + parsed.texts["footer"][0])
 
 
+def test_a_token_cannot_end_the_script(report):
+    model = CharRNN("rnn", 2, tokens="word", unknown="</script><b>", vocabulary_size=4, seed=1)
+    model.build("a b a b c")
+    parsed = Page(page(inspect_text(model, "a x b"), "model", "text"))
+    assert "</script><b>" in [word[0] for word in parsed.data()["vocabulary"]]
+    assert "b" not in parsed.texts
+
+
 def test_the_page_loads_nothing(html):
     parsed = Page(html)
     outside = [
@@ -308,7 +316,8 @@ def test_the_page_works_by_clicks_and_keys_on_a_phone(report, html, browse):
         4,
     ]
     assert 20 < seen["down"]["here"] < 60  # a line of a phone down
-    assert f"loss {bits[26]:.2f} bits" in seen["tapped"]["place"]
+    assert report.pieces[26] == ")"
+    assert f"Next came ), loss {bits[26]:.2f} bits" in seen["tapped"]["place"]
     percentages = [f"{100 * p:.0f} %" if p >= 0.001 else "%" for p in report.probabilities[25]]
     assert re.findall(r"[\d.]+ %", seen["tapped"]["place"])[0] == percentages[0]
     assert len(re.findall(r"[\d.]+ %", seen["tapped"]["place"])) == 5
