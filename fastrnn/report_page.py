@@ -196,7 +196,7 @@ def _base64(activation: Array, largest: float) -> str:
 def _for_script(data: Any) -> str:
     """JSON that may stand in a script element: pure ASCII, and nothing in it can end the element."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.replace("<", "\\u003c")
 
 
 # ---- characters ------------------------------------------------------------------------------------------------------
