@@ -16,7 +16,6 @@ from fastrnn.layers import GRU, LSTM, RNN
 from fastrnn.losses import softmax_cross_entropy
 from fastrnn.parts import Parts, Recurrent, parts_of, single_layers
 from fastrnn.random import generator
-from fastrnn.text import Text
 
 Floats = NDArray[np.float64]
 
@@ -143,7 +142,9 @@ def gradient_flow(
     """
     if isinstance(source, CharRNN):
         _refuse("a model", h0=h0, dy=dy)
-        return _flow_of_model(source, data, seq_length, num_sequences, clip_value)
+        parts = parts_of(source)
+        codes = source.vocabulary.encode_text(data).codes
+        return flow_of_model(source, parts, codes, seq_length, num_sequences, clip_value)
     if isinstance(source, RNN | GRU | LSTM):
         _refuse("a layer", seq_length=seq_length, num_sequences=num_sequences)
         return _flow_of_layer(source, data, h0, dy, clip_value, rng)
@@ -159,14 +160,18 @@ def _refuse(what: str, **arguments: Any) -> None:
 # ---- of a model ------------------------------------------------------------------------------------------------------
 
 
-def _flow_of_model(
-    model: CharRNN, text: Text, seq_length: int | None, num_sequences: int | None, clip_value: float | None
+def flow_of_model(
+    model: CharRNN,
+    parts: Parts,
+    codes: Integers,
+    seq_length: int | None = None,
+    num_sequences: int | None = None,
+    clip_value: float | None = None,
 ) -> GradientFlow:
+    """`gradient_flow` of a model, which consists of these parts, over a text in codes (n,)."""
     T = model.seq_length if seq_length is None else integer(seq_length, "seq_length", 1)
     most = SEQUENCES if num_sequences is None else integer(num_sequences, "num_sequences", 1)
     clip_value = model.clip_value if clip_value is None else positive(clip_value, "clip_value")
-    parts = parts_of(model)
-    codes = model.vocabulary.encode_text(text).codes
     B = min(most, (len(codes) - 1) // T)
     if B < 1:
         raise ValueError(

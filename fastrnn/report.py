@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from fastrnn.arguments import integer
 from fastrnn.arrays import Array
 from fastrnn.char_rnn import CharRNN
-from fastrnn.flow import GradientFlow, gradient_flow
+from fastrnn.errors import NumericalError
+from fastrnn.flow import GradientFlow, flow_of_model
 from fastrnn.parts import parts_of
 from fastrnn.text import Text
 from fastrnn.tokens import ByteTokens, Tokens
@@ -94,7 +95,7 @@ def inspect_text(model: CharRNN, text: Text, *, characters: int = 4000, units: i
     of the same rank the more telling one first, then the one of the larger standard deviation.
 
     ValueError for an empty text, one with tokens outside the vocabulary, or a model that is not built; TypeError or
-    ValueError for other arguments that won't do.
+    ValueError for other arguments that won't do; NumericalError where a state or a loss is NaN or infinite.
     """
     n, most = integer(characters, "characters", 1), integer(units, "units", 1)
     parts = parts_of(model)
@@ -108,6 +109,8 @@ def inspect_text(model: CharRNN, text: Text, *, characters: int = 4000, units: i
     for layer in parts.recurrent:
         y, _ = layer(y)
         states.append(y[:, 0])
+    if not all(np.isfinite(layer).all() for layer in states):
+        raise NumericalError("the model's states are NaN or infinite: use one that was saved before that")
     likeliest_codes, probabilities, nats = _expectations(parts.linear, states[-1], codes, k)
     return Report(
         model=repr(model),
@@ -119,14 +122,14 @@ def inspect_text(model: CharRNN, text: Text, *, characters: int = 4000, units: i
         likeliest=likeliest_codes,
         probabilities=probabilities,
         nats=nats,
-        flow=gradient_flow(model, text) if len(encoded.codes) > model.seq_length else None,
+        flow=flow_of_model(model, parts, encoded.codes) if len(encoded.codes) > model.seq_length else None,
     )
 
 
 def _pieces(vocabulary: Tokens, codes: Indices) -> list[str]:
-    """The text of each token; a byte's is the character of that number."""
+    """The text of each token; of a byte the character of that number."""
     if isinstance(vocabulary, ByteTokens):
-        return list(map(chr, codes))
+        return list(map(chr, codes.tolist()))
     return [vocabulary.decode([code]) for code in codes]
 
 

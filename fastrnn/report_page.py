@@ -44,7 +44,7 @@ def page(report: Report, model_name: str, text_name: str) -> str:
         style=_resource("css"),
         script=_resource("js"),
         options="\n".join(_option(i, unit) for i, unit in enumerate(report.units)),
-        text=escape("".join(map("".join, map(_shown, report.pieces)))),
+        text=escape("".join("".join(_shown(piece, report.vocabulary.kind)) for piece in report.pieces)),
         loss_note=f"Mean of stretches of the text, bits per {token}; the broken line is the mean of all. "
         "Clicking into the chart goes to that place.",
         loss_chart=_loss_chart(report, token),
@@ -159,7 +159,7 @@ def _data(report: Report) -> dict[str, Any]:
     vocabulary = []
     for code in used.tolist():
         piece = texts[code] if code in texts else report.piece_of(code)
-        vocabulary.append([*_shown(piece), not piece.strip() and piece != " "])
+        vocabulary.append([*_shown(piece, report.vocabulary.kind), not piece.strip() and piece != " "])
     return {
         "vocabulary": vocabulary,
         "codes": np.searchsorted(used, report.codes).tolist(),
@@ -202,8 +202,11 @@ def _for_script(data: Any) -> str:
 # ---- characters ------------------------------------------------------------------------------------------------------
 
 
-def _shown(piece: str) -> tuple[str, str]:
-    """A token so that all of it can be seen, and what follows it in the text: a line end, after its sign."""
+def _shown(piece: str, kind: str) -> tuple[str, str]:
+    """A token so that all of it can be seen, and what follows it in the text: a line end, after its sign. A byte beyond
+    ASCII, which is a part of a character, is its number."""
+    if kind == "byte" and piece > "\x7f":
+        return f"\\x{ord(piece):02x}", ""
     return "".join(map(_visible, piece)), "\n" if piece.endswith("\n") else ""
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fastrnn import CharRNN, cli, reference
+from fastrnn import CharRNN, NumericalError, cli, reference
 from fastrnn.report import inspect_text
 from fastrnn.traits import traits
 
@@ -132,6 +132,13 @@ def test_pieces_have_the_traits_of_their_last_character():
     assert found["a letter"].tolist() == [1, 1, 0, 0, 1, 0, 0]
     assert found["position in the line"].tolist() == [2, 7, 8, 10, 12, 13, 0]
     assert found["a space or line end comes next"].tolist() == [1, 0, 1, 0, 0, 1, 0]
+
+
+def test_a_model_that_is_not_finite_is_refused():
+    model = make_model()
+    model.parameters["rnn.weight_hh_l1"][0, 0] = np.nan
+    with pytest.raises(NumericalError, match="states are NaN"):
+        inspect_text(model, TEXT)
 
 
 def test_short_texts_and_small_vocabularies_have_reports_too():

@@ -90,6 +90,21 @@ def test_a_token_cannot_end_the_script(report):
     assert "b" not in parsed.texts
 
 
+def test_bytes_that_are_parts_of_characters_are_shown_as_numbers():
+    model = CharRNN("rnn", 2, tokens="byte", seed=1)
+    model.build("né")
+    assert Page(page(inspect_text(model, "né"), "model", "text")).texts["pre"] == [r"n\xc3\xa9"]
+
+
+def test_a_text_of_one_character_has_a_page_too():
+    model = CharRNN("gru", 2, seed=1)
+    model.build("ab")
+    parsed = Page(page(inspect_text(model, "a"), "model", "text"))
+    assert parsed.texts["pre"] == ["a"]
+    assert "All of the text." in parsed.texts["p"]
+    assert len(parsed.data()["codes"]) == 1
+
+
 def test_the_page_loads_nothing(html):
     parsed = Page(html)
     outside = [
@@ -232,11 +247,14 @@ def classes(document):
 
 def test_the_address_chooses_the_unit(report, html, browse):
     unit = max(report.units, key=lambda unit: min(unit.activation.max(), -unit.activation.min()))
-    document = browse(html, f"#unit={unit.name}")
+    document = browse(html, f"#unit={unit.name}&at=5")
     assert report.units[0] is not unit
     assert 'data-ready="yes"' in document
     assert f"Layer {unit.layer}, unit {unit.number}: correlates with" in document
     assert classes(document) == expected_classes(unit.activation, np.abs(unit.activation).max())
+    assert re.findall(r"<span class=\"([^\"]*here)\">([^<]*)<", document) == [
+        (f"{classes(document)[5]} here".strip(), "i")
+    ]
     assert {"n1", "n4", "p1", "p4", ""} <= set(classes(document))
 
 
@@ -276,6 +294,9 @@ press("End");
 note("end");
 spans[4].dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
 note("hovered");
+const chart = byId("loss-chart").getBoundingClientRect();
+byId("loss-chart").dispatchEvent(new MouseEvent("click", { clientX: (chart.left + chart.right) / 2 }));
+note("chart");
 location.hash = "#unit=9.99";
 readAddress();
 note("unknown");
@@ -321,4 +342,5 @@ def test_the_page_works_by_clicks_and_keys_on_a_phone(report, html, browse):
     percentages = [f"{100 * p:.0f} %" if p >= 0.001 else "%" for p in report.probabilities[25]]
     assert re.findall(r"[\d.]+ %", seen["tapped"]["place"])[0] == percentages[0]
     assert len(re.findall(r"[\d.]+ %", seen["tapped"]["place"])) == 5
+    assert abs(seen["chart"]["here"] - len(report.codes) / 2) < 0.1 * len(report.codes)
     assert seen["unknown"]["about"] == "Unit 9.99 is not among the 20 in this page."
