@@ -160,6 +160,7 @@ def _refuse(what: str, **arguments: Any) -> None:
 # ---- of a model ------------------------------------------------------------------------------------------------------
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what explodes is what is looked for
 def flow_of_model(
     model: CharRNN,
     parts: Parts,
@@ -257,6 +258,7 @@ def _training_gradient(parts: Parts, x: Integers, targets: Integers, states: lis
 # ---- of a layer ------------------------------------------------------------------------------------------------------
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _flow_of_layer(layer: Recurrent, data: Any, h0: Any, dy: Any, clip_value: float | None, rng: Any) -> GradientFlow:
     if layer.bidirectional:
         raise ValueError(

@@ -293,6 +293,17 @@ def test_the_table_and_the_json_have_the_numbers():
     assert gradient_flow(linear_rnn(np.eye(2)), np.zeros((1, 1, 1))).as_json()["factor_per_step"] == [None]  # NaN
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_gradient_that_overflows_is_not_finite_and_no_warning():
+    layer = fastrnn.RNN(1, 2, nonlinearity="relu", bias=False)
+    layer.load_state_dict({"weight_ih_l0": np.ones((2, 1)), "weight_hh_l0": 9 * np.eye(2)})
+    flow = gradient_flow(layer, np.full((60, 1, 1), 1e-30, np.float32))
+    np.testing.assert_allclose(flow.dh_norm[0, :40], 9.0 ** np.arange(40), rtol=1e-5)
+    assert not np.isfinite(flow.dh_norm[0, -1])
+    assert "nan" in repr(flow)
+    assert json.loads(json.dumps(flow.as_json(), allow_nan=False))["dh_norm"][0][-1] is None
+
+
 def test_the_picture_has_the_numbers(tmp_path):
     figure = pytest.importorskip("matplotlib.figure", reason="matplotlib is missing: no picture was drawn").Figure()
     flow = gradient_flow(fastrnn.LSTM(INPUTS, H, 2, rng=1), inputs().astype(np.float32))
