@@ -1,111 +1,25 @@
 """How far back gradients reach: their norms by lag, and what makes them vanish or explode."""
 
-import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import flow_plot
 from fastrnn.arguments import integer, positive
 from fastrnn.arrays import Array, Integers, real_array
 from fastrnn.char_rnn import CharRNN
-from fastrnn.gates import blocks, gates, saturated
+from fastrnn.flow_result import GradientFlow
+from fastrnn.gates import blocks
 from fastrnn.layers import GRU, LSTM, RNN
 from fastrnn.losses import softmax_cross_entropy
 from fastrnn.parts import Parts, Recurrent, parts_of, single_layers
 from fastrnn.random import generator
+from fastrnn.walk import Walk, columns, side_by_side, zero_state
 
 Floats = NDArray[np.float64]
 
 SEQUENCES = 64  # of a text: enough for a mean, little work
 CLIP_VALUE = 5.0  # min-char-rnn's
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class GradientFlow:
-    """What `gradient_flow` found. Symbols: L layers, H units, K lags 0 ... K - 1, N iterations.
-
-    dh_norm (L, K): |dL/dh_{T-k}|, the norm of the gradient of the last step's loss L with respect to each layer's
-    state k steps before, mean over the sequences. dc_norm (L, K): of an LSTM the same for its cell c, of which h is
-    taken to follow; None for others. Both are total derivatives: by all ways from that state to the loss, also through
-    the layers above.
-    singular_values: of each gate's block (H, H) of weight_hh, by name ("h" of an RNN; "r", "z", "n"; "i", "f", "g",
-    "o"), (L, H), the largest first.
-    saturated: by the same names, (L,), the share of the gate's values, over all units, steps and sequences, where its
-    derivative has almost vanished: |tanh| > 0.97; a sigmoid below 0.03 or above 0.97; a relu at 0.
-    gradient_norm (N,): the norm of the gradient with respect to all parameters, before clipping, of each training
-    iteration over these sequences. clipped_share (N,): the share of its elements beyond clip_value, which clipping
-    would cut; None where clip_value is.
-    """
-
-    name: str
-    steps: int
-    sequences: int
-    dh_norm: Floats
-    dc_norm: Floats | None
-    singular_values: dict[str, Floats]
-    saturated: dict[str, Floats]
-    gradient_norm: Floats
-    clip_value: float | None
-    clipped_share: Floats | None
-
-    @property
-    def factor_per_step(self) -> Floats:
-        """(L,): what the norm of dL/dh is multiplied by from one lag to the next, the geometric mean over all lags,
-        (norm_{K-1} / norm_0)^(1 / (K-1)); NaN for a single lag, or where the norm at lag 0 is 0."""
-        return _factor_per_step(self.dh_norm)
-
-    @property
-    def cell_factor_per_step(self) -> Floats | None:
-        """(L,): the same for dL/dc of an LSTM; None for others."""
-        return None if self.dc_norm is None else _factor_per_step(self.dc_norm)
-
-    @property
-    def shown_lags(self) -> list[int]:
-        """The lags that tables show: 0, 1, 2, 4, 8, ... and the last."""
-        last = self.dh_norm.shape[1] - 1
-        return sorted({0, last, *(2**n for n in range(last.bit_length()))})
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it as JSON has it: arrays as lists, NaN and infinity as None."""
-        return {field: _as_json(getattr(self, field)) for field in (*self.__dataclass_fields__, *_DERIVED)}
-
-    def plot(self, target: Any) -> None:
-        """Draws the picture with matplotlib (`pip install 'fastrnn[plot]'`; ImportError without it).
-
-        target: a path to write, in the format that its ending says, of norms by lag, singular values and shares of
-        saturated units side by side; or a `matplotlib.axes.Axes`, for the norms by lag alone.
-        """
-        flow_plot.plot(self, target)
-
-    def __repr__(self) -> str:
-        """A table."""
-        lags = self.shown_lags
-        lines = [
-            f"GradientFlow of {self.name}: the loss of step {self.steps}, mean of {self.sequences} sequences",
-            f"{'lag':16}{''.join(f'{lag:>9}' for lag in lags)}   a step",
-        ]
-        rows = [("h", self.dh_norm, self.factor_per_step)]
-        if self.dc_norm is not None and self.cell_factor_per_step is not None:
-            rows.append(("c", self.dc_norm, self.cell_factor_per_step))
-        for symbol, norms, factors in rows:
-            for layer, (norm, factor) in enumerate(zip(norms, factors, strict=True)):
-                numbers = "".join(f"{norm[lag]:9.2g}" for lag in lags)
-                lines.append(f"{f'|dL/d{symbol}| layer {layer}':16}{numbers}  * {factor:.3f}")
-        for layer in range(len(self.dh_norm)):
-            largest = ", ".join(f"{name} {values[layer, 0]:.3g}" for name, values in self.singular_values.items())
-            shares = ", ".join(f"{name} {values[layer]:.1%}" for name, values in self.saturated.items())
-            lines.append(f"layer {layer}: largest singular value of weight_hh {largest}; saturated {shares}")
-        clipping = ""
-        if self.clipped_share is not None:
-            clipping = f"; clip_value {self.clip_value:g} cuts {self.clipped_share.mean():.2%} of its elements"
-        lines.append(f"norm of the whole gradient {self.gradient_norm.mean():.3g}{clipping}")
-        return "\n".join(lines)
-
-
-_DERIVED = ("factor_per_step", "cell_factor_per_step")
 
 
 def gradient_flow(
@@ -130,8 +44,8 @@ def gradient_flow(
     Of a built `CharRNN`, data is a text, as `evaluate` takes it. Its first num_sequences * seq_length + 1 tokens are
     cut into sequences of seq_length (the model's unless given; num_sequences 64, or as many as the text has), each
     begun in the state that reading all before it leaves, as in training. L = -ln p of a sequence's last target.
-    gradient_norm is that of the loss that training descends, over batches of the model's batch_size; of the model's
-    clip_value unless another is given. Parameters that are not trained are left out, and dropout is.
+    gradient_norm is that of the loss that training descends, over batches of the model's batch_size; clip_value is the
+    model's unless given. Parameters that are not trained are left out, and so is dropout.
 
     Of a recurrent layer of one direction, data is x, (T, B, I) or (T, B) integers, with h0 as in a call of the layer;
     dropout is left out. L = dy . y_T with dy (B, H), the gradient with respect to the last output, unless given a
@@ -182,15 +96,15 @@ def flow_of_model(
     read = codes[: B * T + 1].astype(np.int64)
     x, targets = read[:-1].reshape(B, T).T, read[1:].reshape(B, T).T
     states = _states_between(parts, x)
-    walk = _Walk(parts.recurrent, _inputs(parts, x), states)
+    walk = Walk(parts.recurrent, _inputs(parts, x), states)
     logits, tape = parts.linear.forward(walk.top)
     _, dlogits = softmax_cross_entropy(logits, targets[-1], "sum")
-    dh_norm, dc_norm = walk.back(parts.linear.backward(tape, dlogits))
+    dh_norm, *dc_norm = walk.norms_back(parts.linear.backward(tape, dlogits))
 
     starts = range(0, B, model.batch_size)
     batches = [slice(start, start + model.batch_size) for start in starts]
     gradients = [
-        _training_gradient(parts, x[:, batch], targets[:, batch], [_columns(state, batch) for state in states])
+        _training_gradient(parts, x[:, batch], targets[:, batch], [columns(state, batch) for state in states])
         for batch in batches
     ]
     return GradientFlow(
@@ -198,7 +112,7 @@ def flow_of_model(
         steps=T,
         sequences=B,
         dh_norm=dh_norm,
-        dc_norm=dc_norm,
+        dc_norm=dc_norm[0] if dc_norm else None,
         singular_values=_singular_values(parts.recurrent),
         saturated=walk.saturated(),
         gradient_norm=np.array([_norm(gradient) for gradient in gradients]),
@@ -220,10 +134,10 @@ def _states_between(parts: Parts, x: Integers) -> list[Any]:
         y: Any = _inputs(parts, np.ascontiguousarray(x[:, b : b + 1]))
         for number, layer in enumerate(parts.recurrent):
             if states[number] is None:
-                states[number] = _zeros(layer, 1)
+                states[number] = zero_state(layer, 1)
             before[number].append(states[number])
             y, states[number] = layer(y, states[number])
-    return [_side_by_side(column) for column in before]
+    return [side_by_side(column) for column in before]
 
 
 def _training_gradient(parts: Parts, x: Integers, targets: Integers, states: list[Any]) -> Array:
@@ -273,13 +187,11 @@ def _flow_of_layer(layer: Recurrent, data: Any, h0: Any, dy: Any, clip_value: fl
     dy = real_array(dy, "dy", layer.dtype, (B, layer.hidden_size))
     given = layer._states(h0, "h0", B)
     singles = single_layers(layer)
-    states = [_zeros(single, B) for single in singles]
+    states = [zero_state(single, B) for single in singles]
     if given is not None:
         states = [layer._public(tuple(part[i : i + 1] for part in given)) for i in range(layer.num_layers)]
-    walk = _Walk(singles, x, states)
-    for single in singles:
-        single.zero_gradients()
-    dh_norm, dc_norm = walk.back(dy)
+    walk = Walk(singles, x, states)
+    dh_norm, *dc_norm = walk.norms_back(dy)
     # Each step's backward pass has added to the gradients those of the sum of L over the sequences.
     gradient = np.concatenate([single.flat_gradients for single in singles]) / layer.dtype.type(B)
     return GradientFlow(
@@ -287,115 +199,13 @@ def _flow_of_layer(layer: Recurrent, data: Any, h0: Any, dy: Any, clip_value: fl
         steps=T,
         sequences=B,
         dh_norm=dh_norm,
-        dc_norm=dc_norm,
+        dc_norm=dc_norm[0] if dc_norm else None,
         singular_values=_singular_values(singles),
         saturated=walk.saturated(),
         gradient_norm=np.array([_norm(gradient)]),
         clip_value=clip_value,
         clipped_share=_clipped_share([gradient], clip_value),
     )
-
-
-# ---- step by step ----------------------------------------------------------------------------------------------------
-
-
-class _Step(NamedTuple):
-    """One layer at one step: what it read, the state before, the tape, and the state after."""
-
-    x: Any
-    before: tuple[Array, ...]
-    tape: Any
-    after: tuple[Array, ...]
-
-
-class _Walk:
-    """Layers of num_layers=1 over each other, run step by step over x, (T, B, I) or (T, B) integers, so that the
-    gradient can be seen between any two steps."""
-
-    def __init__(self, layers: tuple[Recurrent, ...], x: Array | Integers, states: list[Any]) -> None:
-        self.layers = layers
-        self.steps: list[list[_Step]] = []  # of each t, from the lowest layer up
-        states = list(states)
-        for t in range(len(x)):
-            y: Any = x[t : t + 1]
-            row = []
-            for number, layer in enumerate(layers):
-                before = states[number]
-                inputs = y[0]
-                y, states[number], tape = layer.forward(y, before)
-                row.append(_Step(inputs, _arrays(before), tape, _arrays(states[number])))
-            self.steps.append(row)
-        self.gates = [
-            gates(
-                layer,
-                np.concatenate([row[number].x for row in self.steps]),
-                np.concatenate([row[number].before[0][0] for row in self.steps]),
-            )
-            for number, layer in enumerate(layers)
-        ]
-
-    @property
-    def top(self) -> Array:
-        """The last layer's state after the last step, (B, H)."""
-        h: Array = self.steps[-1][-1].after[0][0]
-        return h
-
-    def saturated(self) -> dict[str, Floats]:
-        """The share of each gate's values that are saturated, by the gate's name: (L,)."""
-        return {
-            name: np.array(
-                [
-                    saturated(layer, name, values[name]).mean()
-                    for layer, values in zip(self.layers, self.gates, strict=True)
-                ]
-            )
-            for name in self.gates[0]
-        }
-
-    def back(self, dtop: Array) -> tuple[Floats, Floats | None]:
-        """From dL/dh (B, H) of the last layer after the last step: mean norms (L, T) of dL/dh, and of dL/dc or None,
-        of each layer by lag. The tapes are used up."""
-        T, L, B = len(self.steps), len(self.layers), len(dtop)
-        dh_norm, dc_norm = np.zeros((L, T)), np.zeros((L, T))
-        later = [_arrays(_zeros(layer, B)) for layer in self.layers]  # what comes from the step after
-        is_lstm = len(later[0]) == 2
-        for lag in range(T):
-            t = T - 1 - lag
-            above: Array = dtop if lag == 0 else np.zeros_like(dtop)
-            for number in reversed(range(L)):
-                layer, step = self.layers[number], self.steps[t][number]
-                dh = later[number][0][0] + above
-                dh_norm[number, lag] = _mean_norm(dh)
-                if is_lstm:
-                    o = self.gates[number]["o"].reshape(T, B, -1)[t]
-                    dc = later[number][1][0] + dh * o * (1 - np.tanh(step.after[1][0]) ** 2)  # h = o * tanh(c)
-                    dc_norm[number, lag] = _mean_norm(dc)
-                dstate = (np.zeros_like(later[number][0]), later[number][1]) if is_lstm else None
-                dx, dbefore = layer.backward(step.tape, dh[np.newaxis], dstate)
-                later[number] = _arrays(dbefore)
-                above = dx[0] if number and dx is not None else above
-        return dh_norm, dc_norm if is_lstm else None
-
-
-def _arrays(state: Any) -> tuple[Array, ...]:
-    return state if isinstance(state, tuple) else (state,)
-
-
-def _zeros(layer: Recurrent, B: int) -> Any:
-    """The state zero of a layer with num_layers=1."""
-    return layer._public(tuple(np.zeros((1, B, layer.hidden_size), layer.dtype) for _ in layer.state_names))
-
-
-def _side_by_side(states: list[Any]) -> Any:
-    """The states of B sequences as one, from B states of one sequence."""
-    if isinstance(states[0], tuple):
-        return tuple(np.concatenate(parts, axis=1) for parts in zip(*states, strict=True))
-    return np.concatenate(states, axis=1)
-
-
-def _columns(state: Any, batch: slice) -> Any:
-    """The states of some of the sequences."""
-    return tuple(part[:, batch] for part in state) if isinstance(state, tuple) else state[:, batch]
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
@@ -410,10 +220,6 @@ def _singular_values(layers: tuple[Recurrent, ...]) -> dict[str, Floats]:
     }
 
 
-def _mean_norm(rows: Array) -> float:
-    return float(np.linalg.norm(rows.astype(np.float64), axis=1).mean())
-
-
 def _norm(gradient: Array) -> float:
     return float(np.linalg.norm(gradient.astype(np.float64)))
 
@@ -422,20 +228,3 @@ def _clipped_share(gradients: list[Array], clip_value: float | None) -> Floats |
     if clip_value is None:
         return None
     return np.array([np.mean(np.abs(gradient) > clip_value) for gradient in gradients])
-
-
-def _factor_per_step(norms: Floats) -> Floats:
-    K = norms.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = norms[:, -1] / norms[:, 0]
-    return ratio ** (1 / (K - 1)) if K > 1 else np.full(len(norms), math.nan)
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _as_json(value.tolist())
-    if isinstance(value, list):
-        return [_as_json(element) for element in value]
-    if isinstance(value, dict):
-        return {key: _as_json(element) for key, element in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,8 @@ from fastrnn.arguments import integer
 from fastrnn.arrays import Array
 from fastrnn.char_rnn import CharRNN
 from fastrnn.errors import NumericalError
-from fastrnn.flow import GradientFlow, flow_of_model
+from fastrnn.flow import flow_of_model
+from fastrnn.flow_result import GradientFlow
 from fastrnn.parts import parts_of
 from fastrnn.text import Text
 from fastrnn.tokens import ByteTokens, Tokens

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastrnn import __version__
 from fastrnn.arrays import Array
-from fastrnn.flow import GradientFlow
+from fastrnn.flow_result import GradientFlow
 from fastrnn.report import Report, Unit
 from fastrnn.report_charts import LEFT, RIGHT, WIDTH, flow_chart, loss_chart
 
