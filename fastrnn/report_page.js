@@ -72,7 +72,7 @@ function legend() {
   const boxes = [];
   if (show.colour === "loss") {
     boxes.push(box("", `< ${data.loss_levels[0]} bit`));
-    data.loss_levels.forEach((least, level) => boxes.push(box("p" + (level + 1), `\u2265 ${least} bits`)));
+    data.loss_levels.forEach((least, level) => boxes.push(box("p" + (level + 1), `\u2265 ${least} ${least === 1 ? "bit" : "bits"}`)));
   } else {
     const { largest } = data.units[show.unit];
     const from = (level) => (level / (LEVELS + 1)) * largest;
