@@ -1,9 +1,9 @@
 """Small recurrent networks, trained and sampled on an ordinary CPU, fast; needs only NumPy.
 
 `CharRNN` is a language model, `load` brings one back from its file; below it are layers, losses, gradient clipping and
-optimizers. `fastrnn.min_char_rnn` replaces the NumPy code of a min-char-rnn script by one line, `fastrnn.convert` brings
-weights from and to Keras and ONNX, `fastrnn.reference` is the same in plain NumPy, `gradient_flow` and `check_gradients`
-look at gradients, and `cpu_info` says which instruction set the kernels use.
+optimizers. `fastrnn.min_char_rnn` replaces the NumPy code of a min-char-rnn script by one line, `fastrnn.convert`
+brings weights from and to Keras and ONNX, `fastrnn.reference` is the same in plain NumPy, `gradient_flow` and
+`check_gradients` look at gradients, and `cpu_info` says which instruction set the kernels use.
 
 `import fastrnn` alone does not even import NumPy, so that the command line's help comes at once; the first public name
 asked for brings them all. Where FASTRNN_ISA forces an instruction set they all come at once, to refuse a wrong one.
