@@ -204,7 +204,7 @@ def test_quiet_says_nothing_and_json_parses(run, text_file):
     assert result.stderr == ""
     *history, summary = map(json.loads, result.stdout.splitlines())
     assert [line["iteration"] for line in history] == [20, 40, 50]
-    assert (summary["model"], summary["iteration"], summary["goal"]) == ("m", 50, 50)
+    assert (summary["model"], summary["iterations"], summary["goal"]) == ("m", 50, 50)
     assert summary["validation_loss"] == history[-1]["validation_loss"]
 
 

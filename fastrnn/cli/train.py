@@ -189,10 +189,18 @@ def _report(run: Run, output: str, args: argparse.Namespace) -> None:
         return
     line = as_line(model, last)
     if args.json:
-        print_json({"model": output, "goal": run.plan.goal, "seconds": round(run.seconds(), 3), **line})
+        print_json(
+            {
+                "model": output,
+                "iterations": model.iterations,
+                "goal": run.plan.goal,
+                "seconds": round(run.seconds(), 3),
+                **line,
+            }
+        )
         return
     validation = line["validation_bits_per_char"]
     held_out = "" if validation is None else f", {validation:.3f} on the text held out"
     print(
-        f"{output}: {last.iteration} iterations, {line['bits_per_char']:.3f} bits per character{held_out}", flush=True
+        f"{output}: {model.iterations} iterations, {line['bits_per_char']:.3f} bits per character{held_out}", flush=True
     )
