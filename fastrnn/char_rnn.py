@@ -16,7 +16,7 @@ from fastrnn.network import Layout, TokenNetwork
 from fastrnn.progress import Progress, validation_share
 from fastrnn.random import bit_generator, generator
 from fastrnn.sampling import Choice, Writer, stop_strings
-from fastrnn.settings import CharSettings, Setting, optimizer_settings
+from fastrnn.settings import CharSettings, Setting
 from fastrnn.text import Text, text_source
 from fastrnn.tokens import Tokens, tokens_from_state, tokens_of
 
@@ -61,7 +61,8 @@ class CharRNN(FittedModel):
 
     First weights are those of PyTorch's modules. Where bias_hh does nothing that bias_ih does not ("rnn", "lstm"), it
     is 0 and is not trained. Attributes: the arguments, of which learning_rate, clip_value and clip_norm can be set;
-    `iterations`, `smooth_loss`, `history`; `vocabulary`, the tokens; `parameters`; `best`.
+    `iterations`, `smooth_loss`, `history`; `vocabulary`, the tokens; `parameters`; `best`; `notes`, yours, which
+    the file keeps: a dict of what JSON has.
 
     TypeError or ValueError, naming the argument, for arguments that won't do.
 
@@ -178,6 +179,7 @@ class CharRNN(FittedModel):
         patience: int | None = None,
         callback: Callback | None = None,
         every: int = 1000,
+        progress: Callback | None = None,
     ) -> History:
         """Trains for `iterations` more, or `epochs` more (10, if neither is given), and returns `history`.
 
@@ -193,19 +195,22 @@ class CharRNN(FittedModel):
         returns True training ends. Where training ends between two records, the history gets a provisional one, which
         goes when training goes on: so 2N iterations leave what N, `save`, `load` and N leave.
 
+        progress: called about ten times a second as progress(model, record), with a provisional record that the history
+        does not get, without a validation loss; for the rest it is as callback. It changes nothing of what is computed.
+
         Ctrl-C ends training between two iterations, with the model whole. NumericalError, with the iteration, where the
         loss or a gradient is no longer finite: the model is as it was before that iteration. ValueError for a text that
         is too short or has tokens outside the vocabulary, TypeError or ValueError for other arguments that won't do,
         OSError where a file cannot be read: nothing is changed then. RuntimeError where another thread is fitting.
         """
         validation = validation_share(validation)
-        check_loop_arguments(iterations, epochs, validation, patience, callback, every)
+        check_loop_arguments(iterations, epochs, validation, patience, callback, every, progress)
         with self._lock.fitting():
             self._prepare(text, validation)
             if iterations is None:
                 assert self._training_codes is not None
                 iterations = (10 if epochs is None else epochs) * self._chunks().per_epoch(len(self._training_codes))
-            return self._run(iterations, every, patience, callback)
+            return self._run(iterations, every, patience, callback, progress)
 
     def partial_fit(self, text: Text, *, iterations: int = 1) -> float:
         """Trains for `iterations` more, and returns the smooth loss, nats per sequence: `fit` without validation,
@@ -216,6 +221,24 @@ class CharRNN(FittedModel):
             with self._lock.use():
                 self._advance(self._progress.iterations + iterations, every=None)
             return self.smooth_loss
+
+    @property
+    def iterations_per_epoch(self) -> int:
+        """How many iterations take one pass over the part of the text that is trained on, the text being the last that
+        `fit` was given. ValueError before there is one."""
+        return self._chunks().per_epoch(len(self._last_text()[1]))
+
+    @property
+    def characters_per_token(self) -> float:
+        """How many Unicode characters a token of that text has in the mean: nats per token, divided by ln 2 and by
+        this, are bits per character. ValueError before there is such a text."""
+        encoded = self._last_text()[0].encoded
+        return encoded.characters / len(encoded.codes)
+
+    def _last_text(self) -> tuple[Corpus, Codes]:
+        if self._corpus is None or self._training_codes is None:
+            raise ValueError("the model has no text yet: call fit, with iterations=0 if it is not to be trained")
+        return self._corpus, self._training_codes
 
     def _chunks(self) -> Chunks:
         return Chunks(self.chunks, self.batch_size, self.seq_length)
@@ -253,7 +276,7 @@ class CharRNN(FittedModel):
             state[...] = 0
 
     def _train(self, iterations: int) -> BaseException | None:
-        settings, progress = self.settings, self._progress
+        progress = self._progress
         native = functools.partial(
             self._built().kernels.train,
             states=self._states,
@@ -265,7 +288,7 @@ class CharRNN(FittedModel):
             dropout=self.dropout,
             seed=self.seed,
             optimizer=self.optimizer,
-            settings=optimizer_settings(settings.make_optimizer()),
+            settings=self.settings.optimizer_settings,
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             warmup=self.warmup,

@@ -1,6 +1,7 @@
 """The training loop around the native one: records, validation, the best parameters, early stopping, callbacks."""
 
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,21 @@ from fastrnn.model import Model
 from fastrnn.progress import MOST_ITERATIONS
 
 Callback = Callable[[Any, Record], object]
+
+BETWEEN_LOOKS = 0.1  # seconds from one call of `progress` to the next
+
+
+class Pace:
+    """How many iterations a native call may do, so that it takes about BETWEEN_LOOKS."""
+
+    def __init__(self) -> None:
+        self.iterations = 1
+
+    def learn(self, iterations: int, seconds: float) -> None:
+        """From a call that did so many in so many seconds. One that was slow by chance makes few of them the next time,
+        one that was fast at most twice as many."""
+        fitting = int(iterations * BETWEEN_LOOKS / max(seconds, 1e-9))
+        self.iterations = max(1, min(fitting, 2 * self.iterations))
 
 
 class FittedModel(Model):
@@ -32,29 +48,38 @@ class FittedModel(Model):
     def _loss_per_token(self, loss: float) -> float:
         """An iteration's loss, divided by the tokens of a sequence."""
 
-    def _run(self, iterations: int, every: int, patience: int | None, callback: Callback | None) -> History:
-        """So many iterations more, with a record after each multiple of `every`."""
+    def _run(
+        self, iterations: int, every: int, patience: int | None, callback: Callback | None, watch: Callback | None
+    ) -> History:
+        """So many iterations more, with a record after each multiple of `every`, and `watch` called in between."""
         progress, end = self._progress, self._progress.iterations + iterations
+        pace = Pace() if watch is not None else None
         if end > MOST_ITERATIONS:
             raise ValueError(f"iterations must not come to more than 2**62 in all, and {iterations} more do")
         while progress.record_due or progress.iterations < end:
             with self._lock.use():
                 if not progress.record_due:
-                    self._advance(min(end, progress.iterations - progress.iterations % every + every), every)
+                    self._advance(min(end, progress.iterations - progress.iterations % every + every), every, pace)
                 record = self._record_if_due()
             if record is not None and self._ends(record, patience, callback):
                 return progress.history
+            if watch is not None and _is_true(watch(self, record or self._record(None))):
+                break
         if iterations and (not progress.history or progress.history[-1].iteration != progress.iterations):
             with self._lock.use():
-                progress.history.add(self._make_record(provisional=True))
+                progress.history.add(self._record(self._validate()))
         return progress.history
 
-    def _advance(self, until: int, every: int | None) -> None:
-        """Trains natively up to an iteration, after which, at a multiple of `every`, a record is due.
+    def _advance(self, until: int, every: int | None, pace: Pace | None = None) -> None:
+        """Trains natively up to an iteration, after which, at a multiple of `every`, a record is due; with `pace` not
+        so far, where that would take long.
 
         NumericalError and KeyboardInterrupt, and what else a signal's handler raises, leave the model whole.
         """
         progress, before = self._progress, self._progress.iterations
+        if pace is not None:
+            until = min(until, before + pace.iterations)
+        start = time.perf_counter()
         try:
             with self._lock.changing():
                 error = self._train(until - before)
@@ -70,29 +95,35 @@ class FittedModel(Model):
             )
         if error is not None:
             raise error
+        if pace is not None:
+            pace.learn(until - before, time.perf_counter() - start)
 
     def _record_if_due(self) -> Record | None:
         """The record, with what follows from it, added to the history."""
         progress = self._progress
         if not progress.record_due:
             return None
-        record = self._make_record(provisional=False)
-        loss = record.validation_loss
-        if loss is not None:
-            if progress.best_loss is None or loss < progress.best_loss:
-                self._best = self._built().flat_parameters.copy()
-                progress.best_loss, progress.without_improvement = loss, 0
-            else:
-                progress.without_improvement += 1
-        progress.history.add(record)
+        record = self._record(self._validate(), provisional=False)
+        loss, best, history = record.validation_loss, self._best, progress.history
+        improved = loss is not None and (progress.best_loss is None or loss < progress.best_loss)
+        if improved:
+            best = self._built().flat_parameters.copy()
+        history.add(record)
+        # Ctrl-C comes only where Python calls or loops. Until here it leaves the record due, to be made and added again;
+        # of what follows it finds all done.
+        self._best = best
+        if improved:
+            progress.best_loss, progress.without_improvement = loss, 0
+        elif loss is not None:
+            progress.without_improvement += 1
         progress.record_due = False
         return record
 
-    def _make_record(self, provisional: bool) -> Record:
+    def _record(self, validation_loss: float | None, provisional: bool = True) -> Record:
         progress = self._progress
         loss = math.nan if progress.loss is None else self._loss_per_token(progress.loss)
         rate = self.settings.rate(progress.iterations - 1)
-        return Record(progress.iterations, loss, progress.smooth_loss, rate, self._validate(), provisional)
+        return Record(progress.iterations, loss, progress.smooth_loss, rate, validation_loss, provisional)
 
     def _ends(self, record: Record, patience: int | None, callback: Callback | None) -> bool:
         """Whether `fit` is to end after this record: the callback says so, or patience is at an end."""
@@ -101,11 +132,16 @@ class FittedModel(Model):
         exhausted = patience is not None and progress.without_improvement >= patience
         if exhausted:
             progress.without_improvement = 0  # who calls fit again has new patience
-        return exhausted or (isinstance(said, bool | np.bool) and bool(said))
+        return exhausted or _is_true(said)
+
+
+def _is_true(said: Any) -> bool:
+    """Whether a callback said True, and not only something that counts as true."""
+    return isinstance(said, bool | np.bool) and bool(said)
 
 
 def check_loop_arguments(
-    iterations: Any, epochs: Any, validation: float, patience: Any, callback: Any, every: Any
+    iterations: Any, epochs: Any, validation: float, patience: Any, callback: Any, every: Any, progress: Any
 ) -> None:
     """TypeError or ValueError for arguments of `fit` that won't do."""
     if iterations is not None and epochs is not None:
@@ -116,5 +152,6 @@ def check_loop_arguments(
     integer(every, "every", 1)
     if patience is not None and not validation:
         raise ValueError("patience counts records of the validation loss: give validation=..., a share to hold out")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable as callback(model, record), not {type(callback).__name__}")
+    for name, value in (("callback", callback), ("progress", progress)):
+        if value is not None and not callable(value):
+            raise TypeError(f"{name} must be callable as {name}(model, record), not {type(value).__name__}")

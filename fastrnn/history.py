@@ -86,11 +86,12 @@ class History(Sequence[Record]):
         return "\n".join(lines)
 
     def add(self, record: Record) -> None:
-        """Puts a record at the end, in the place of a provisional one."""
-        self.drop_provisional()
-        self._records.append(record)
+        """Puts a record at the end, in the place of a provisional one, or of one of the same iteration."""
+        replaced = [last for last in self._records[-1:] if last.provisional or last.iteration == record.iteration]
+        self._records[len(self._records) - len(replaced) :] = [record]
 
     def drop_provisional(self) -> None:
+        """Takes a provisional record away."""
         if self._records and self._records[-1].provisional:
             self._records.pop()
 

@@ -1,5 +1,6 @@
 """What models have in common: settings, parameters, locks, and how they are saved, loaded, pickled and copied."""
 
+import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ _kinds: "dict[str, type[Model]]" = {}
 
 class Model(ABC):
     """A network with what its training needs. It has a network only once it is built.
+
+    `notes` is a dict of what JSON has, for its owner's use: it is kept in the file, and means nothing to the model.
 
     One model may be used by several threads: they wait for each other. All of it pickles and copies, whole.
     """
@@ -53,6 +56,7 @@ class Model(ABC):
     def _begin(self, settings: TrainingSettings) -> None:
         """Makes this a model of these settings, with no network yet."""
         self.settings: Any = settings
+        self.notes: dict[str, Any] = {}
         self._lock = ModelLock()
         self._network: TokenNetwork | None = None
 
@@ -68,7 +72,7 @@ class Model(ABC):
 
     def _take_network(self, network: TokenNetwork, progress: Progress) -> None:
         """Makes this the network, with an optimizer that remembers nothing and states that are zero."""
-        self._slots = {name: network.flat_zeros() for name in self.settings.make_optimizer().slots}
+        self._slots = {name: network.flat_zeros() for name in self.settings.slots}
         self._states: States = network.zero_states(self.batch_size)
         self._best: Array | None = None
         self._progress = progress
@@ -140,7 +144,11 @@ class Model(ABC):
     def _whole(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """All of the model as tensors, copied, and metadata of what JSON has."""
         with self._lock.use():
-            metadata: dict[str, Any] = {"model": self.kind, "config": self.settings.as_json()}
+            metadata: dict[str, Any] = {
+                "model": self.kind,
+                "config": self.settings.as_json(),
+                "notes": copy.deepcopy(self.notes),
+            }
             if self._network is None:
                 return {}, {**metadata, "vocabulary": None, "training": None}
             flats = {"": self._network.flat_parameters}
@@ -168,6 +176,9 @@ class Model(ABC):
             if name not in metadata:
                 raise ValueError(f"the metadata have no {name}")
         model = cls._of_settings(cls.settings_class.from_json(metadata["config"]))
+        model.notes = metadata.get("notes", {})
+        if not isinstance(model.notes, dict):
+            raise TypeError(f"notes must be a dict, not {type(model.notes).__name__}")
         if metadata["vocabulary"] is not None:
             model._restore(tensors, metadata)
         return model
@@ -177,7 +188,7 @@ class Model(ABC):
         slack = 4096  # between the parts
         layout = self._layout(vocabulary, most=slack + sum(tensor.size for tensor in tensors.values()))
         progress = Progress.from_json(metadata["training"])
-        prefixes = ["", *(f"optimizer.{name}." for name in self.settings.make_optimizer().slots)]
+        prefixes = ["", *(f"optimizer.{name}." for name in self.settings.slots)]
         if progress.best_loss is not None:
             prefixes.append("best.")
         shapes = {prefix + name: shape for prefix in prefixes for name, (_, shape) in layout.places.items()}

@@ -5,8 +5,6 @@
 """
 
 import argparse
-import math
-import os
 import sys
 import time
 from types import ModuleType
@@ -14,7 +12,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from fastrnn.errors import NumericalError
+from fastrnn.program import OneLineParser, at_least_one, exit_code_of, positive, seed, units
 from fastrnn.text import default_text, read_text
 from fastrnn.tokens import tokens_of
 
@@ -43,51 +41,6 @@ def train(args: argparse.Namespace, text: str, module: ModuleType) -> None:
         print(f"----\n {tokens.decode(characters)} \n----")
         print(f"iter {n}, loss: {trainer.run(1):f}", flush=True)
         trainer.run(min(args.sample_every, args.iterations - n) - 1)
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Answers a wrong call with one line, the usage being a `--help` away."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
-
-
-def at_least_one(text: str) -> int:
-    number = integer(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
-
-
-def units(text: str) -> int:
-    number = at_least_one(text)
-    if number >= 2**24:
-        raise argparse.ArgumentTypeError(f"must be below 2**24, not {number}")
-    return number
-
-
-def positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be positive and finite, not {text}")
-    return number
-
-
-def seed(text: str) -> int:
-    number = integer(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 2**32 - 1, not {number}")
-    return number
 
 
 def parse(prog: str, argv: list[str] | None) -> argparse.Namespace:
@@ -132,32 +85,18 @@ def load(args: argparse.Namespace) -> str:
     return text
 
 
-def main(module: ModuleType, argv: list[str] | None = None) -> NoReturn:
-    """Runs the program and exits: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
-    prog = f"python -m {module.__name__}"
+def run(prog: str, argv: list[str] | None, module: ModuleType) -> None:
     args = parse(prog, argv)
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (a stream that was closed is None)
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
     start = time.perf_counter()
-    try:
-        train(args, load(args), module)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        if error.filename is not None:
-            sys.exit(f"{prog}: {error.filename}: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would fail again
-        if isinstance(error, BrokenPipeError):
-            sys.exit(0)  # nobody reads on: leave quietly
-        sys.exit(f"{prog}: standard output: {error.strerror}")
-    except MemoryError as error:
-        sys.exit(f"{prog}: {error}: use a smaller --hidden-size or --seq-length")
-    except (ValueError, NumericalError) as error:
-        sys.exit(f"{prog}: {error}")
+    train(args, load(args), module)
+    sys.stdout.flush()
     seconds = time.perf_counter() - start
     characters = args.iterations * args.seq_length
     print(f"{characters:,} characters in {seconds:.2f} s: {characters / seconds:,.0f} a second", file=sys.stderr)
-    sys.exit(0)
+
+
+def main(module: ModuleType, argv: list[str] | None = None) -> NoReturn:
+    """Runs the program and exits: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
+    prog = f"python -m {module.__name__}"
+    remedy = "use a smaller --hidden-size or --seq-length"
+    sys.exit(exit_code_of(prog, lambda: run(prog, argv, module), memory_remedy=remedy))

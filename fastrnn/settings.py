@@ -2,9 +2,10 @@
 
 import dataclasses
 import inspect
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
@@ -95,8 +96,19 @@ class TrainingSettings:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    def make_optimizer(self) -> Optimizer:
-        """The optimizer over one number, for its settings and the names of its slots."""
+    @cached_property
+    def optimizer_settings(self) -> dict[str, Any]:
+        """The optimizer's own settings, by the names of its class's arguments."""
+        return {name: getattr(self._example, name) for name in _option_names(type(self._example))}
+
+    @cached_property
+    def slots(self) -> tuple[str, ...]:
+        """The names of what the optimizer remembers."""
+        return tuple(self._example.slots)
+
+    @cached_property
+    def _example(self) -> Optimizer:
+        """The optimizer, over one number."""
         return _optimizer(self.optimizer, self.optimizer_options, self.learning_rate, np.dtype(self.dtype))
 
     def rate(self, iteration: int) -> float:
@@ -170,11 +182,6 @@ def count(value: Any, name: str, least: int = 1, most: int = MOST) -> int:
     return number
 
 
-def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer's own settings, by the names of its class's arguments."""
-    return {name: getattr(optimizer, name) for name in _option_names(type(optimizer))}
-
-
 def _option_names(kind: type[Optimizer]) -> list[str]:
     return [name for name in inspect.signature(kind).parameters if name not in ("layers", "learning_rate")]
 
@@ -217,7 +224,7 @@ def _dropout(value: Any) -> float:
 
 def _seed(value: Any) -> int:
     if value is None:
-        return secrets.randbits(63)
+        return int.from_bytes(os.urandom(8)) >> 1
     number = integer(value, "seed", 0)
     if number >= 2**63:
         raise ValueError(f"seed must be below 2**63, not {number}")

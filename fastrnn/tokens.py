@@ -219,6 +219,7 @@ class CharTokens(VocabularyTokens):
         # By code point; the last entry is for all code points past the vocabulary's last.
         self._table = np.full(points[-1] + 2, self._unknown_code, np.int32)
         self._table[points] = np.arange(self.size)
+        self._points = points.astype("<u4")
 
     @staticmethod
     def pieces(blocks: Iterable[str]) -> Iterator[Piece]:
@@ -236,6 +237,9 @@ class CharTokens(VocabularyTokens):
     def _codes(self, piece: Piece) -> "NDArray[np.int32]":
         assert isinstance(piece, str)
         return self._table.take(code_points(piece), mode="clip")
+
+    def _decoded(self, codes: Integers) -> str:
+        return str(self._points[codes].tobytes(), "utf-32-le", "surrogatepass")
 
 
 class WordTokens(VocabularyTokens):

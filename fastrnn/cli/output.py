@@ -1,0 +1,35 @@
+"""What commands write: JSON for machines on stdout, narration for people on stderr."""
+
+import argparse
+import contextlib
+import json
+import sys
+from typing import Any
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option for machines."""
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """The option for silence."""
+    parser.add_argument("--quiet", action="store_true", help="no narration on standard error")
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on a line of its own, at once."""
+    print(json.dumps(value), flush=True)
+
+
+def print_table(rows: dict[str, object]) -> None:
+    """Names and values, a line each, in two columns."""
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:{width}}  {value}")
+
+
+def narrate(line: str) -> None:
+    """A line on stderr. That nobody can read it is no failure of the work."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
