@@ -83,6 +83,24 @@ def write_model(path: AnyPath, tensors: Mapping[str, NDArray[Any]], metadata: Ma
         _replace(os.path.realpath(name), lambda file: _write(file, header, arrays))
 
 
+def check_writable(path: AnyPath) -> None:
+    """OSError or ValueError, as from `write_model`, where that could not write this file now; and ValueError for a file
+    that holds something, but no model: a text named by mistake."""
+    name = _file_name(path)
+    with _errors_named(name):
+        target = os.path.realpath(name)
+        if _mode_to_keep(target) is not None:
+            with open(target, "rb") as file:
+                start = file.read(LENGTH_BYTES + len(SIGNATURE))
+            if start and start[LENGTH_BYTES:] != SIGNATURE:
+                raise ValueError(
+                    f"path must be a new file or a model's, and {name} holds something else: choose another name"
+                )
+        temporary = _temporary_name(os.path.dirname(target))
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.unlink(temporary)
+
+
 def _arrays_by_width(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The tensors in C order, the widest elements first; TypeError or ValueError for what cannot be written."""
     arrays = {}
@@ -184,8 +202,7 @@ def _replace(target: str, write: Callable[[io.FileIO], None]) -> None:
     """The file `target` with what `write` writes, in one step, or as it was."""
     folder = os.path.dirname(target)
     mode = _mode_to_keep(target)
-    # Not made from target's name, which may already be as long as a name may be.
-    temporary = os.path.join(folder, f".fastrnn-{os.urandom(8).hex()}.tmp")
+    temporary = _temporary_name(folder)
     try:
         with open(temporary, "xb", buffering=0, opener=_opener(0o666 if mode is None else mode)) as file:
             if mode is not None:
@@ -198,6 +215,11 @@ def _replace(target: str, write: Callable[[io.FileIO], None]) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def _temporary_name(folder: str) -> str:
+    """Not made from the target's name, which may already be as long as a name may be."""
+    return os.path.join(folder, f".fastrnn-{os.urandom(8).hex()}.tmp")
 
 
 def _opener(mode: int) -> Callable[[str, int], int]:

@@ -40,7 +40,7 @@ class Model(ABC):
     optimizer_options = Setting["dict[str, Any] | None"]()
     learning_rate = Setting[float](may_change=True)
     schedule = Setting[str]()
-    schedule_iterations = Setting["int | None"]()
+    schedule_iterations = Setting["int | None"](may_change=True)
     schedule_factor = Setting["float | None"]()
     warmup = Setting[int]()
     clip_value = Setting["float | None"](may_change=True)

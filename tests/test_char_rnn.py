@@ -158,16 +158,24 @@ def test_twice_as_many_iterations_are_the_same_as_two_runs_with_a_file_between(a
     assert [record.iteration for record in whole.history] == [30, 60, 90, 100]
 
 
-def test_another_text_begins_at_its_beginning_and_the_first_goes_on_only_if_it_was_the_last():
-    model = fastrnn.CharRNN(hidden_size=8, seed=0)
+def test_another_text_begins_at_its_beginning_with_states_of_zero():
+    model = fastrnn.CharRNN(hidden_size=8, seed=0, dtype="float64")
     model.fit(TEXT, iterations=5)
-    weights = model.state_dict()
-    model.fit(TEXT[:3000], iterations=3)
-    other = fastrnn.CharRNN(hidden_size=8, seed=0)
-    other.fit(TEXT, iterations=5)
-    assert all((weights[name] == other.parameters[name]).all() for name in weights)
-    assert model.iterations == 8
-    assert model._progress.position == 75
+    other = TEXT[1000:3000]
+    expected = model.evaluate(other[:26])["loss"]
+    assert model.fit(other, iterations=1)[-1].loss == pytest.approx(expected, rel=1e-10)
+    assert model.iterations == 6
+    expected = model.evaluate(TEXT[:26])["loss"]  # and so does the first, if it comes again
+    assert model.fit(TEXT, iterations=1)[-1].loss == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("arguments", [{"dropout": 0.5}, {"chunks": "random"}], ids=str)
+def test_dropout_and_random_chunks_follow_from_the_seed(arguments):
+    models = [fastrnn.CharRNN(hidden_size=8, seed=seed, **arguments).build(TEXT) for seed in (1, 2, 1)]
+    for model in models:
+        model.load_state_dict(models[0].state_dict())
+    losses = [model.partial_fit(TEXT, iterations=5) for model in models]
+    assert losses[0] == losses[2] != losses[1]
 
 
 def test_epochs_are_passes():

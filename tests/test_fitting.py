@@ -39,6 +39,16 @@ def test_the_history_has_a_record_after_each_multiple_of_every():
         history.column("accuracy")
 
 
+def test_a_provisional_record_goes_when_training_goes_on():
+    model = small()
+    model.fit(TEXT, iterations=5)
+    assert len(model.history) == 1
+    model.fit(TEXT, iterations=0)
+    assert len(model.history) == 1
+    model.partial_fit(TEXT)
+    assert len(model.history) == 0
+
+
 def test_the_loss_of_a_record_is_of_the_last_iteration_per_token():
     model = small()
     before = None

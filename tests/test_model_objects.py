@@ -47,6 +47,15 @@ def test_a_copy_is_whole_and_its_own(times):
     assert unbuilt.fit(TEXT, iterations=2) == small().fit(TEXT, iterations=2)
 
 
+def test_what_is_being_pickled_stays_as_it_was_while_training_goes_on():
+    model = small(cell="lstm", optimizer="adam")
+    model.fit(TEXT, iterations=5)
+    tensors = model.__reduce__()[1][1]
+    before = {name: array.copy() for name, array in tensors.items()}
+    model.fit(TEXT, iterations=5)
+    assert all((before[name] == array).all() for name, array in tensors.items())
+
+
 def test_a_pickle_has_no_copy_of_the_text():
     text = TEXT * 100
     model = small()

@@ -14,6 +14,9 @@ from fastrnn import __version__
 from fastrnn.program import OneLineParser, exit_code_of
 
 COMMANDS = {  # each with its module
+    "train": "train",
+    "sample": "sample",
+    "eval": "evaluate",
     "info": "info",
 }
 
@@ -40,7 +43,9 @@ def _overview() -> OneLineParser:
     lines = [f"  {name:8} {_module(name).HELP}" for name in COMMANDS]
     parser = _parser("fastrnn")
     parser.usage = "fastrnn COMMAND ..."
-    parser.description = "\n".join(["Trains small recurrent networks on texts, and writes with them.", "", "commands:", *lines])
+    parser.description = "\n".join(
+        ["Trains small recurrent networks on texts, and writes with them.", "", "commands:", *lines]
+    )
     parser.epilog = "`fastrnn COMMAND --help` says more of one.\n\nexample: fastrnn train book.txt -o book.safetensors"
     parser.add_argument("--version", action="version", version=f"fastrnn {__version__}")
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)

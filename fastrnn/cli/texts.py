@@ -4,19 +4,23 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fastrnn.text import Text, default_text
+if TYPE_CHECKING:
+    from fastrnn.text import Text
 
 STDIN = "-"
 
 
-def read_texts(names: list[str], tokens: str) -> Text:
+def read_texts(names: list[str], tokens: str) -> "Text":
     """The text of these files, joined, `-` being standard input; without names Python's manual.
 
     One regular file is not read here but returned as a path, since it may be larger than memory. tokens="byte" takes
     bytes as they are; otherwise they are UTF-8. OSError where one cannot be read, ValueError where it is not UTF-8.
     """
     if not names:
+        from fastrnn.text import default_text
+
         return default_text()
     if len(names) == 1 and names[0] != STDIN and stat.S_ISREG(os.stat(names[0]).st_mode):
         return Path(names[0])

@@ -1,0 +1,16 @@
+"""The model files that a command line names."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastrnn import CharRNN
+
+
+def load_char_rnn(name: str) -> "CharRNN":
+    """The model of texts in this file; ModelFileError where there is none, OSError where it cannot be read."""
+    from fastrnn import CharRNN, ModelFileError, load
+
+    model = load(name)
+    if not isinstance(model, CharRNN):
+        raise ModelFileError(f"{name} holds a {type(model).__name__}, and this takes a CharRNN: name another file")
+    return model
