@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-_ROOMS = "char_rnn clipping cpu errors gradient_check history layers losses model optimizers".split()  # of these names
+_ROOMS = [  # of these names
+    *("char_rnn", "clipping", "cpu", "errors", "gradient_check", "history", "layers", "losses", "model", "optimizers"),
+]
 
 __all__ = [
     "GRU",

@@ -60,9 +60,9 @@ class CharRNN(FittedModel):
     dtype: float32 or float64. seed: an int below 2**63, of all that is random in training; None draws one.
 
     First weights are those of PyTorch's modules. Where bias_hh does nothing that bias_ih does not ("rnn", "lstm"), it
-    is 0 and is not trained. Attributes: the arguments, of which learning_rate, schedule_iterations, clip_value and clip_norm can be set;
-    `iterations`, `smooth_loss`, `history`; `vocabulary`, the tokens; `parameters`; `best`; `notes`, yours, which
-    the file keeps: a dict of what JSON has.
+    is 0 and is not trained. Attributes: the arguments, of which learning_rate, schedule_iterations, clip_value and
+    clip_norm can be set; `iterations`, `smooth_loss`, `history`; `vocabulary`, the tokens; `parameters`; `best`;
+    `notes`, yours, which the file keeps: a dict of what JSON has.
 
     TypeError or ValueError, naming the argument, for arguments that won't do.
 
@@ -308,7 +308,7 @@ class CharRNN(FittedModel):
             for done, position, loss, smooth_loss, _ in outcome:
                 progress.iterations += done
                 progress.position, progress.smooth_loss = position, smooth_loss
-                if done:
+                if done and math.isfinite(loss):  # otherwise it is that of the iteration that was not done
                     progress.loss = loss
         error: BaseException | None = outcome[0][-1]
         return error

@@ -109,8 +109,8 @@ class FittedModel(Model):
         if improved:
             best = self._built().flat_parameters.copy()
         history.add(record)
-        # Ctrl-C comes only where Python calls or loops. Until here it leaves the record due, to be made and added again;
-        # of what follows it finds all done.
+        # Ctrl-C comes only where Python calls or loops. Until here it leaves the record due, to be made and added once
+        # more; of what follows it finds all done.
         self._best = best
         if improved:
             progress.best_loss, progress.without_improvement = loss, 0

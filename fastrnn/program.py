@@ -8,8 +8,8 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TextIO
 
 from fastrnn.errors import FastRNNError
 
@@ -53,7 +53,7 @@ def exit_code_of(prog: str, work: Callable[[], None], *, memory_remedy: str) -> 
     except OSError as error:
         if error.filename is not None:
             return _say(f"{prog}: {os.fsdecode(error.filename)}: {error.strerror}\n", 1)
-        _discard_stdout()
+        _discard(sys.stdout)
         return 0 if isinstance(error, BrokenPipeError) else _say(f"{prog}: standard output: {error.strerror}\n", 1)
     except MemoryError as error:
         return _say(f"{prog}: {error or 'there is not enough memory'}: {memory_remedy}\n", 1)
@@ -63,15 +63,25 @@ def exit_code_of(prog: str, work: Callable[[], None], *, memory_remedy: str) -> 
 
 
 def _say(line: str, code: int) -> int:
-    with contextlib.suppress(OSError):  # nobody reads
+    with unread_stderr():
         sys.stderr.write(line)
+        sys.stderr.flush()
     return code
 
 
-def _discard_stdout() -> None:
+@contextlib.contextmanager
+def unread_stderr() -> Iterator[None]:
+    """Around what writes to stderr: that nobody can read it is no failure of the work."""
+    try:
+        yield
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
     """What is still to be written there goes nowhere, or the flush at exit would fail again."""
     with contextlib.suppress(OSError, ValueError):  # it is no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def integer(text: str) -> int:

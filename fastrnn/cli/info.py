@@ -12,6 +12,7 @@ from fastrnn.cli.training import Plan
 if TYPE_CHECKING:
     from fastrnn import CharRNN
 
+PLURALS = {"char": "characters", "byte": "bytes", "word": "words"}
 HELP = "say what a model file holds"
 
 
@@ -54,7 +55,7 @@ def _rows(model: "CharRNN") -> dict[str, object]:
     rows: dict[str, object] = {
         "model": repr(model),
         "parameters": f"{_size(model):,}",
-        "vocabulary": f"{model.vocabulary.size:,} {model.tokens}s",
+        "vocabulary": f"{model.vocabulary.size:,} {PLURALS[model.tokens]}",
         "iterations": f"{model.iterations:,}",
     }
     for record in model.history[-1:]:

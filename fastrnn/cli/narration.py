@@ -1,18 +1,19 @@
 """How a run of training is told on stderr: a bar where people watch, lines where they read later, or nothing."""
 
-import contextlib
 import math
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from fastrnn.cli.output import narrate
+from fastrnn.program import unread_stderr
 
 if TYPE_CHECKING:
     from fastrnn import CharRNN
     from fastrnn.history import Record
 
-SMOOTHED = 20  # calls of `progress`, which come ten times a second
+SMOOTHING = 0.2  # of a loss, ten times a second
 
 
 class Narrator:
@@ -74,50 +75,50 @@ class Bar(Narrator):
     def __init__(self, tqdm: Any) -> None:
         self._tqdm = tqdm
         self._bar: Any = None
-        self._loss = math.nan
+        self._loss = 0.0
         self._validation_loss: float | None = None
 
     def begin(self, model: "CharRNN", goal: int) -> None:
         """Draws it."""
         size = characters_per_iteration(model)
+        # A terminal that does not know its size would get no bar.
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        screen = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
         self._bar = self._tqdm(
             total=goal * size,
             initial=model.iterations * size,
             unit="char",
             unit_scale=True,
-            dynamic_ncols=True,
+            **screen,
             file=sys.stderr,
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}{postfix}",
         )
 
     def progress(self, model: "CharRNN", record: "Record") -> None:
-        """Moves it; the loss is smoothed over about two seconds, since an iteration's own jumps about."""
-        weight = 1.0 if math.isnan(self._loss) else 1 / SMOOTHED
-        self._loss = record.loss if weight == 1.0 else self._loss + weight * (record.loss - self._loss)
+        """Moves it. An iteration's own loss jumps about, so that it is smoothed, over about half a second."""
+        self._loss += (record.loss - self._loss) * (1.0 if self._loss == 0 else SMOOTHING)
         if record.validation_loss is not None:
             self._validation_loss = record.validation_loss
-        with contextlib.suppress(OSError):  # nobody can see it
+        with unread_stderr():
             self._bar.set_postfix_str(losses(model, self._loss, self._validation_loss), refresh=False)
             self._bar.update(record.iteration * characters_per_iteration(model) - self._bar.n)
 
     def say(self, text: str) -> None:
         """Writes it above the bar."""
-        with contextlib.suppress(OSError):
+        with unread_stderr():
             self._tqdm.write(text, file=sys.stderr)
 
     def end(self) -> None:
         """Leaves it as it stands."""
         if self._bar is not None:
-            with contextlib.suppress(OSError):
+            with unread_stderr():
                 self._bar.close()
 
 
 def losses(model: "CharRNN", loss: float, validation_loss: float | None) -> str:
-    """Training's and validation's loss in nats per token, and in bits per character."""
-    text = f"loss {loss:.3f} ({bits_per_char(model, loss):.2f} bits/char)"
-    if validation_loss is None:
-        return text
-    return f"{text}, validation {validation_loss:.3f} ({bits_per_char(model, validation_loss):.2f} bits/char)"
+    """Training's loss in nats per token, and both losses in bits per character."""
+    text = f"loss {loss:.3f}, {bits_per_char(model, loss):.2f} bits/char"
+    return text if validation_loss is None else f"{text}, validation {bits_per_char(model, validation_loss):.2f}"
 
 
 def bits_per_char(model: "CharRNN", loss: float) -> float:

@@ -1,10 +1,11 @@
 """What commands write: JSON for machines on stdout, narration for people on stderr."""
 
 import argparse
-import contextlib
 import json
 import sys
 from typing import Any
+
+from fastrnn.program import unread_stderr
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,6 @@ def print_table(rows: dict[str, object]) -> None:
 
 
 def narrate(line: str) -> None:
-    """A line on stderr. That nobody can read it is no failure of the work."""
-    with contextlib.suppress(OSError):
+    """A line on stderr."""
+    with unread_stderr():
         print(line, file=sys.stderr, flush=True)

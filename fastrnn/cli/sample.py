@@ -9,7 +9,7 @@ from fastrnn.cli.models import load_char_rnn
 from fastrnn.cli.output import add_json, print_json
 from fastrnn.cli.settings import wrong_arguments
 from fastrnn.cli.texts import STDIN, read_stdin
-from fastrnn.program import at_least_one, integer, real
+from fastrnn.program import at_least_one, integer, real, seed
 
 if TYPE_CHECKING:
     from fastrnn import CharRNN
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=integer, metavar="K", help="of the K likeliest tokens alone")
     parser.add_argument("--top-p", type=real, metavar="P", help="of the fewest likeliest that have the probability P")
     parser.add_argument("--stop", action="append", metavar="TEXT", help="end before this; may be given several times")
-    parser.add_argument("--seed", type=integer, metavar="N", help="of what is drawn (default: another one each time)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of what is drawn (default: another one each time)")
     parser.add_argument(
         "--num-samples",
         type=at_least_one,
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """Writes."""
     model = load_char_rnn(args.model)
     prime: str | bytes = read_stdin() if args.prime == STDIN else args.prime
-    with wrong_arguments("n", "prime", "temperature", "top_k", "top_p", "stop", "seed"):
+    with wrong_arguments("n", "prime", "temperature", "top_k", "top_p", "stop"):
         texts = _texts(model, prime, args)
     if args.json:
         for text in texts:

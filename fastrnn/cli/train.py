@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from fastrnn.cli.history_file import HistoryFile, as_line
+from fastrnn.cli.history_file import STDOUT, HistoryFile, as_line
 from fastrnn.cli.models import load_char_rnn
 from fastrnn.cli.narration import narrator
 from fastrnn.cli.output import add_json, add_quiet, print_json
@@ -21,7 +21,7 @@ from fastrnn.cli.settings import (
 )
 from fastrnn.cli.texts import STDIN, read_texts
 from fastrnn.cli.training import Plan, Run
-from fastrnn.errors import FastRNNError
+from fastrnn.errors import NumericalError
 from fastrnn.program import UsageError, at_least_one, integer, positive, real
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ EVERY = 500
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastrnn train`."""
     parser.description = (
-        "Trains a character model on texts, with a bar that shows how far, how fast and how well. Ctrl-C saves the model\n"
-        "and exits with 130; --resume goes on exactly there."
+        "Trains a model on texts, with a bar that shows how far, how fast and how well. Ctrl-C saves it and exits\n"
+        "with 130; --resume goes on exactly there."
     )
     parser.epilog = (
         "examples:\n"
@@ -91,8 +91,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Trains, and says on stdout what came of it, also where Ctrl-C ended it."""
     output = args.output or args.resume or OUTPUT
-    _check_output(output, args)
+    _check_output(output)
     model, plan = _resumed(args) if args.resume else _new(args)
+    _check_history(args.history, output, *plan.texts)
     text = read_texts(plan.texts, model.tokens)
     voice, history = narrator(args.quiet), HistoryFile(args.history)
     run = Run(model, text, plan, output, voice, history, args.save_every, args.sample_every)
@@ -100,7 +101,10 @@ def run(args: argparse.Namespace) -> None:
         run.train()
     except ValueError as error:
         raise ValueError(as_options(str(error), *TRAINING)) from None
-    except (KeyboardInterrupt, FastRNNError):
+    except NumericalError as error:
+        _report(run, output, args)
+        raise NumericalError(as_options(str(error), *TRAINING)) from None
+    except KeyboardInterrupt:
         _report(run, output, args)
         if model.iterations:
             voice.say(f"saved; `fastrnn train --resume {shlex.quote(output)}` goes on")
@@ -108,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
     _report(run, output, args)
 
 
-def _check_output(output: str, args: argparse.Namespace) -> None:
+def _check_output(output: str) -> None:
     """OSError or UsageError where the model could not be saved in the end, or would replace what must stay."""
     from fastrnn.files import check_writable
 
@@ -116,8 +120,13 @@ def _check_output(output: str, args: argparse.Namespace) -> None:
         check_writable(output)
     except ValueError as error:
         raise UsageError(f"--output: {error}") from None
-    if args.history not in (None, "-") and os.path.realpath(args.history) == os.path.realpath(output):
-        raise UsageError(f"--history and the model would both be {output}: give one of them another name")
+
+
+def _check_history(history: str | None, *others: str) -> None:
+    """UsageError where the history would be written over another file of this run."""
+    for other in others:
+        if history and history != STDOUT and os.path.realpath(history) == os.path.realpath(other):
+            raise UsageError(f"--history would be written over {other}: give it another name")
 
 
 def _new(args: argparse.Namespace) -> "tuple[CharRNN, Plan]":
@@ -135,11 +144,7 @@ def _new(args: argparse.Namespace) -> "tuple[CharRNN, Plan]":
 
 def _resumed(args: argparse.Namespace) -> "tuple[CharRNN, Plan]":
     """A model that goes on, and with what: all is as it was, but for what the command line says."""
-    from fastrnn import CharRNN, load
-
-    model = load(args.resume)
-    if not isinstance(model, CharRNN):
-        raise UsageError(f"--resume takes a model of texts, and {args.resume} holds a {type(model).__name__}")
+    model = load_char_rnn(args.resume)
     change_settings(model, given_settings(args))
     plan = Plan.of(model)
     if plan is None:

@@ -91,11 +91,14 @@ class Run:
             self.model.schedule_iterations = max(goal, 1)
         self.plan.goal = goal
         self.plan.note(self.model)
+        if goal <= self.model.iterations:
+            self._narrator.say(f"its run of {goal} iterations is finished: --iterations N trains it by N more")
+            return
         if self._sample_every is None:
             self._sample_every = max(1, goal // SAMPLES)
         self._iteration = self.model.iterations
         self._narrator.begin(self.model, goal)
-        self._fit(iterations=max(0, goal - self.model.iterations), patience=self.plan.patience, progress=self._look)
+        self._fit(iterations=goal - self.model.iterations, patience=self.plan.patience, progress=self._look)
 
     def _fit(self, **more: Any) -> None:
         self.model.fit(self._text, validation=self.plan.validation, every=self.plan.every, **more)
