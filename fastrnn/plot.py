@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
+DECAY = 0.999  # of the smooth loss, in one iteration: a mean over about a thousand
+RARE = 0.01  # the share of raw losses, among the lowest and among the highest, that may lie beyond the edge
 MOST_MODELS = 8  # that can be told apart
 TOKENS = {"char": "character", "byte": "byte", "word": "word"}
-LOSS, SMOOTH, VALIDATION, BEST = "training, each record", "training, smoothed", "validation", "best validation"
+LOSS, SMOOTH, VALIDATION, BEST = "training, raw", "training, smoothed", "validation", "best validation"
+CURVES = (LOSS, SMOOTH, VALIDATION)
 
 
 @dataclass(frozen=True)
 class Course:
     """Of one model: at which iterations there are records (n,), and losses in bits per token (n,). `loss`: of the last
-    iteration before each record. `smooth_loss`: the running mean. `validation_loss`: NaN where nothing was held out."""
+    iteration before each record. `smoothed`: the mean over all iterations before, those further back weighted less.
+    `validation_loss`: NaN where nothing was held out."""
 
     name: str
     token: str
     iterations: Values
     loss: Values
-    smooth_loss: Values
+    smoothed: Values
     validation_loss: Values
 
     @property
@@ -60,7 +64,7 @@ class Course:
             "unit": f"bits per {self.token}",
             "iterations": self.iterations.astype(np.int64).tolist(),
             "loss": self.loss.tolist(),
-            "smooth_loss": self.smooth_loss.tolist(),
+            "smoothed": self.smoothed.tolist(),
             "validation_loss": validation,
             "best": None if self.best is None else {"iteration": int(self.best[0]), "validation_loss": self.best[1]},
         }
@@ -77,9 +81,19 @@ def course(model: "CharRNN", name: str) -> Course:
         TOKENS[model.tokens],
         history.column("iteration").astype(np.float64),
         history.column("loss") * bits,
-        history.column("smooth_loss") / model.seq_length * bits,
+        _smoothed(model) * bits,
         history.column("validation_loss") * bits,
     )
+
+
+def _smoothed(model: "CharRNN") -> Values:
+    """The smooth losses, nats per token, without the T ln V that they begin with, which is no loss of any iteration and
+    would hide the first thousands: what is left are the losses alone, with the weights that they have in it."""
+    history, T = model.history, model.seq_length
+    beginning = DECAY ** history.column("iteration")
+    losses = history.column("smooth_loss") - beginning * T * math.log(model.vocabulary.size)
+    smoothed: Values = losses / (1 - beginning) / T
+    return smoothed
 
 
 def names_of_files(paths: Sequence[str]) -> list[str]:
@@ -109,7 +123,7 @@ class Plot:
             raise ValueError(
                 f"one picture has room for 1 to {MOST_MODELS} models, not {len(self.courses)}: draw several pictures"
             )
-        if not self.extent("loss").size:
+        if not any(True for kind in CURVES for _ in self.lines(kind)):
             raise ValueError("no loss is above 0: on a logarithmic scale there is nothing to draw")
 
     @property
@@ -120,7 +134,7 @@ class Plot:
 
     def lines(self, kind: str) -> Iterator[tuple[int, Values, Values]]:
         """Of every model that has this kind of loss: its number, iterations, and those losses that can be drawn."""
-        attribute = {LOSS: "loss", SMOOTH: "smooth_loss", VALIDATION: "validation_loss"}[kind]
+        attribute = {LOSS: "loss", SMOOTH: "smoothed", VALIDATION: "validation_loss"}[kind]
         for number, course in enumerate(self.courses):
             losses = getattr(course, attribute)
             drawn = losses > (0 if self.scale.log_loss else -math.inf)  # NaN is not
@@ -133,12 +147,24 @@ class Plot:
             if course.best is not None and (course.best[1] > 0 or not self.scale.log_loss):
                 yield number, *course.best
 
-    def extent(self, of: str) -> Values:
-        """All "iterations" or "loss" values that are drawn."""
-        found = [line[1 if of == "iterations" else 2] for kind in (LOSS, SMOOTH, VALIDATION) for line in self.lines(kind)]
-        return np.concatenate(found) if found else np.empty(0)
+    def iteration_range(self) -> tuple[float, float]:
+        """The lowest and the highest that are drawn."""
+        found = np.concatenate([iterations for kind in CURVES for _, iterations, _ in self.lines(kind)])
+        return float(found.min()), float(found.max())
+
+    def loss_range(self) -> tuple[float, float]:
+        """The lowest and the highest loss, but for the rarest raw ones: of a single sequence, or of a few, they say
+        little, and would press all the rest together."""
+        curves = [losses for kind in (SMOOTH, VALIDATION) for _, _, losses in self.lines(kind)]
+        raw = [losses for _, _, losses in self.lines(LOSS)]
+        if raw:
+            together = np.concatenate(raw)
+            curves.append(np.quantile(together, [RARE], method="lower"))
+            curves.append(np.quantile(together, [1 - RARE], method="higher"))
+        found = np.concatenate(curves)
+        return float(found.min()), float(found.max())
 
     def kinds(self) -> list[str]:
         """Which kinds of losses there are, and BEST."""
-        found = [kind for kind in (LOSS, SMOOTH, VALIDATION) if any(True for _ in self.lines(kind))]
+        found = [kind for kind in CURVES if any(True for _ in self.lines(kind))]
         return [*found, BEST] if any(True for _ in self.bests()) else found

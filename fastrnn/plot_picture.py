@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from fastrnn.plot import BEST, LOSS, SMOOTH, VALIDATION, Plot
+from fastrnn.plot import BEST, CURVES, LOSS, SMOOTH, VALIDATION, Plot
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; each model's validation also has a marker of its own.
 STYLES = list(
@@ -16,7 +16,7 @@ STYLES = list(
 KINDS: dict[str, dict[str, Any]] = {
     LOSS: {"linewidth": 0.8, "alpha": 0.4},
     SMOOTH: {"linewidth": 2.2},
-    VALIDATION: {"linewidth": 1.2, "linestyle": "--", "markersize": 4},
+    VALIDATION: {"linewidth": 1.2, "linestyle": "--", "marker": "o", "markersize": 4},
     BEST: {"linestyle": "", "marker": "*", "markersize": 15, "markeredgecolor": "black"},
 }
 
@@ -26,17 +26,17 @@ def picture(plot: Plot) -> Any:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
+        if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         raise ImportError("matplotlib is missing: pip install 'fastrnn[plot]', or draw in the terminal") from None
 
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    for kind in (LOSS, SMOOTH, VALIDATION):
+    for kind in CURVES:
         for number, iterations, losses in plot.lines(kind):
             colour, marker = STYLES[number]
-            shown = marker if kind == VALIDATION or len(losses) == 1 else ""
-            axes.plot(iterations, losses, color=colour, marker=shown, **KINDS[kind])
+            style = KINDS[kind] | ({"marker": marker} if kind == VALIDATION or len(losses) == 1 else {})
+            axes.plot(iterations, losses, color=colour, **style)
     for number, iteration, loss in plot.bests():
         axes.plot([iteration], [loss], color=STYLES[number][0], zorder=3, **KINDS[BEST])
     _label(axes, plot)
@@ -45,23 +45,38 @@ def picture(plot: Plot) -> Any:
 
 
 def _label(axes: Any, plot: Plot) -> None:
-    from matplotlib.ticker import AutoLocator, LogLocator, NullFormatter
-
+    """The axes: names, units, scales."""
     axes.set_xlabel("iterations")
     axes.set_ylabel(plot.loss_label)
-    for axis, set_scale, of, log in (
-        (axes.xaxis, axes.set_xscale, "iterations", plot.scale.log_iterations),
-        (axes.yaxis, axes.set_yscale, "loss", plot.scale.log_loss),
-    ):
-        if log:
-            values = plot.extent(of)
-            set_scale("log")
-            axis.set_major_locator(AutoLocator() if values.max() < 10 * values.min() else LogLocator(subs=(1, 2, 5)))
-            axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    if plot.scale.log_iterations:
+        axes.set_xscale("log")
+    if plot.scale.log_loss:
+        axes.set_yscale("log")
+    _ticks(axes.xaxis, plot.scale.log_iterations, *plot.iteration_range())
+    _ticks(axes.yaxis, plot.scale.log_loss, *plot.loss_range())
+    axes.set_ylim(*_with_margin(plot.scale.log_loss, *plot.loss_range()))
     axes.grid(color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _ticks(axis: Any, log: bool, low: float, high: float) -> None:
+    """Plain numbers, also where the scale is logarithmic."""
+    from matplotlib.ticker import AutoLocator, LogLocator, NullFormatter
+
+    if log:
+        axis.set_major_locator(AutoLocator() if high < 10 * low else LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+
+
+def _with_margin(log: bool, low: float, high: float) -> tuple[float, float]:
+    """A range made a little wider."""
+    if log:
+        factor = 1.01 * (high / low) ** 0.05
+        return low / factor, high * factor
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
 
 
 def _legend(axes: Any, plot: Plot) -> None:
@@ -72,9 +87,9 @@ def _legend(axes: Any, plot: Plot) -> None:
     handles = handles[: len(plot.courses)]
     labels = [course.label for course in plot.courses]
     for kind in plot.kinds():
-        handles.append(Line2D([], [], color="#666666", marker="o" if kind == VALIDATION else "", **KINDS[kind]))
+        handles.append(Line2D([], [], color="#666666", **KINDS[kind]))
         labels.append(kind)
-    legend = axes.legend(handles, [""] * len(handles), fontsize=9, frameon=False)
+    legend = axes.legend(handles, [""] * len(handles), fontsize=9, framealpha=0.8, edgecolor="none")
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_parse_math(False)  # a file's name may have $ in it, or begin with _
         text.set_text(label)

@@ -7,6 +7,8 @@ terminal, and in a pipe.
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,11 @@ class _Axis:
     cells: int
     log: bool
 
-    @classmethod
-    def over(cls, values: Values, cells: int, log: bool) -> "_Axis":
-        return cls(float(values.min()), float(values.max()), cells, log)
-
     def cell(self, values: Any) -> Values:
-        """Where the values stand, in cells and fractions of them; in the middle where there is only one value."""
-        low, high, at = (np.log(value) if self.log else value for value in (self.low, self.high, np.asarray(values)))
+        """Where the values stand, in cells and fractions of them: at the edge what lies beyond, and in the middle where
+        there is only one value."""
+        inside = np.clip(values, self.low, self.high)
+        low, high, at = (np.log(value) if self.log else value for value in (self.low, self.high, inside))
         share = (at - low) / (high - low) if high > low else np.full(np.shape(at), 0.5)
         return np.asarray(share * (self.cells - 1))
 
@@ -58,25 +58,27 @@ def _steps(columns: Values, rows: Values) -> Iterator[Cell]:
 
 
 def in_terminal(plot: Plot, width: int, height: int, colour: bool) -> str:
-    """The picture, `width` characters wide (the legend may be wider) and about `height` lines high, in ASCII but for the
-    models' names; with `colour` each model's curves have ANSI's escapes for theirs."""
-    losses = plot.extent("loss")
-    digits = max(0, 2 - math.floor(math.log10(np.ptp(losses) or 1)))
-    margin = len(f"{losses.max():.{digits}f}") + len(" |")
+    """The picture, `width` characters wide (the legend may be wider) and about `height` lines high; with `colour` each
+    model's curves have ANSI's escapes for theirs. It is in ASCII but for the models' names."""
+    low, high = plot.loss_range()
+    digits = max(0, 2 - math.floor(math.log10(high - low or 1)))
+    margin = len(f"{high:.{digits}f}") + len(" |")
     around = len(plot.courses) + len(("unit", "axis", "iterations", "kinds", "prompt"))  # lines
-    x = _Axis.over(plot.extent("iterations"), max(LEAST_WIDTH, width - margin), plot.scale.log_iterations)
-    y = _Axis.over(losses, max(LEAST_HEIGHT, height - around), plot.scale.log_loss)
+    x = _Axis(*plot.iteration_range(), max(LEAST_WIDTH, width - margin), plot.scale.log_iterations)
+    y = _Axis(low, high, max(LEAST_HEIGHT, height - around), plot.scale.log_loss)
     marks = _marks(plot, x, y)
 
-    def shown(mark: str, number: int) -> str:
-        return f"\x1b[{ANSI[number]}m{mark}\x1b[0m" if colour and mark != " " else mark
+    def shown(text: str, number: int | None) -> str:
+        return f"\x1b[{ANSI[number]}m{text}\x1b[0m" if colour and number is not None else text
 
     lines = [plot.loss_label]
     labelled = {round(share * (y.cells - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}
     for row in reversed(range(y.cells)):
         label = f"{y.value(row):.{digits}f}" if row in labelled else ""
-        line = "".join(shown(*marks.get((column, row), (" ", 0))) for column in range(x.cells))
-        lines.append(f"{label:>{margin - 2}} |{line.rstrip()}")
+        line = [marks.get((column, row), (" ", None)) for column in range(x.cells)]
+        runs = ((number, "".join(mark for mark, _ in run)) for number, run in groupby(line, key=itemgetter(1)))
+        coloured = "".join(shown(text, number) for number, text in runs).rstrip()
+        lines.append(f"{label:>{margin - 2}} |{coloured}")
     lines.append(f"{'+':>{margin}}{'-' * x.cells}")
     lines.append(" " * margin + _axis_labels(x))
     lines.append("   ".join(f"{_letters(plot, kind)} {kind}" for kind in plot.kinds()))

@@ -18,6 +18,7 @@ COMMANDS = {  # each with its module
     "sample": "sample",
     "eval": "evaluate",
     "info": "info",
+    "plot": "plot",
     "bench": "bench",
 }
 

@@ -15,11 +15,14 @@ ENDINGS = (".png", ".svg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastrnn plot`."""
     parser.description = (
-        "Draws loss over iterations, in bits per token: training, as it was and smoothed, and validation, with the best\n"
-        "one marked; of several models in one picture. In the terminal, or into a file by matplotlib."
+        "Draws loss over iterations, in bits per token: training, raw and smoothed over about a thousand iterations,\n"
+        "and validation, with the best one marked; of several models in one picture. In the terminal, or by\n"
+        "matplotlib into a file. Of the raw losses, the lowest and the highest hundredth may lie beyond the edge."
     )
     parser.epilog = "example: fastrnn plot gru.safetensors lstm.safetensors -o losses.png"
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="files that `fastrnn train` or a model's `save` wrote")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="files that `fastrnn train` or a model's `save` wrote"
+    )
     parser.add_argument(
         "-o", "--output", type=picture_file, metavar="FILE", help="write the picture there, PNG or SVG by its ending"
     )
