@@ -201,7 +201,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *net
  * before the last tokens drawn, so that a call with those for `first` goes on with the same texts. tokens (n, B) is the
  * output. outputs must be the number of tokens that the network reads. Memory: fastrnn_network_bytes.sample, whatever T.
  *
- * interruption may be NULL; it is asked every few microseconds, or after each step if that takes longer, and the tokens
+ * interruption may be NULL; it is asked every millisecond or so, or after each step if that takes longer, and the tokens
  * that are then left over become -1. FASTRNN_ERROR_NOT_FINITE: an output is NaN or positive infinity, or all are negative
  * infinity. Nothing more was taken from the source then, the tokens before it are there, h and c are as they were. */
 fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(

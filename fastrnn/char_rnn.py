@@ -269,7 +269,7 @@ class CharRNN(FittedModel):
         if known and self._chunks().is_position(progress.position, len(self._training_codes)):
             return
         progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
-        progress.record_due = False
+        progress.record_at = None
         if validation:  # losses of another text are no measure for this one's
             progress.best_loss, progress.without_improvement, self._best = None, 0, None
         for state in self._states:

@@ -56,9 +56,9 @@ class FittedModel(Model):
         pace = Pace() if watch is not None else None
         if end > MOST_ITERATIONS:
             raise ValueError(f"iterations must not come to more than 2**62 in all, and {iterations} more do")
-        while progress.record_due or progress.iterations < end:
+        while progress.record_is_due() or progress.iterations < end:
             with self._lock.use():
-                if not progress.record_due:
+                if not progress.record_is_due():
                     self._advance(min(end, progress.iterations - progress.iterations % every + every), every, pace)
                 record = self._record_if_due()
             if record is not None and self._ends(record, patience, callback):
@@ -79,6 +79,7 @@ class FittedModel(Model):
         progress, before = self._progress, self._progress.iterations
         if pace is not None:
             until = min(until, before + pace.iterations)
+        progress.record_at = until if every and until % every == 0 else None
         start = time.perf_counter()
         try:
             with self._lock.changing():
@@ -86,8 +87,6 @@ class FittedModel(Model):
         finally:
             if progress.iterations > before:
                 progress.history.drop_provisional()
-            if every and progress.iterations == until and until % every == 0:
-                progress.record_due = True
         if isinstance(error, NumericalError):
             raise NumericalError(
                 f"iteration {progress.iterations}: {error}; the model is as it was before this iteration: lower "
@@ -101,22 +100,21 @@ class FittedModel(Model):
     def _record_if_due(self) -> Record | None:
         """The record, with what follows from it, added to the history."""
         progress = self._progress
-        if not progress.record_due:
+        if not progress.record_is_due():
             return None
         record = self._record(self._validate(), provisional=False)
-        loss, best, history = record.validation_loss, self._best, progress.history
-        improved = loss is not None and (progress.best_loss is None or loss < progress.best_loss)
-        if improved:
-            best = self._built().flat_parameters.copy()
-        history.add(record)
-        # Ctrl-C comes only where Python calls or loops. Until here it leaves the record due, to be made and added once
-        # more; of what follows it finds all done.
+        loss = record.validation_loss
+        best, best_loss, without = self._best, progress.best_loss, progress.without_improvement
+        if loss is not None:
+            without += 1
+            if best_loss is None or loss < best_loss:
+                best, best_loss, without = self._built().flat_parameters.copy(), loss, 0
+        progress.history.add(record)
+        # No call among these lines, so that no Ctrl-C comes between them; before them, all is done once more.
         self._best = best
-        if improved:
-            progress.best_loss, progress.without_improvement = loss, 0
-        elif loss is not None:
-            progress.without_improvement += 1
-        progress.record_due = False
+        progress.best_loss = best_loss
+        progress.without_improvement = without
+        progress.record_at = None
         return record
 
     def _record(self, validation_loss: float | None, provisional: bool = True) -> Record:

@@ -87,8 +87,10 @@ class History(Sequence[Record]):
 
     def add(self, record: Record) -> None:
         """Puts a record at the end, in the place of a provisional one, or of one of the same iteration."""
-        replaced = [last for last in self._records[-1:] if last.provisional or last.iteration == record.iteration]
-        self._records[len(self._records) - len(replaced) :] = [record]
+        self.drop_provisional()
+        if self._records and self._records[-1].iteration == record.iteration:
+            self._records.pop()
+        self._records.append(record)
 
     def drop_provisional(self) -> None:
         """Takes a provisional record away."""

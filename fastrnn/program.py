@@ -22,6 +22,7 @@ class OneLineParser(argparse.ArgumentParser):
     """Answers a wrong call with one line, the usage being a `--help` away."""
 
     def error(self, message: str) -> NoReturn:
+        """Says what is wrong, and exits with 2."""
         self.exit(2, wrong_call(self.prog, message))
 
 

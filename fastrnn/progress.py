@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from fastrnn.arguments import finite, flag, integer, real
+from fastrnn.arguments import finite, integer, real
 from fastrnn.history import History
 
 MOST_ITERATIONS = 2**62
@@ -11,15 +11,15 @@ MOST_ITERATIONS = 2**62
 
 @dataclass
 class Progress:
-    """iterations done; the last one's loss, and the smooth loss, both nats per sequence; the history; whether a record
-    is due, which a Ctrl-C prevented; the best validation loss and how many records came after it; the text
-    (`fingerprint`, the share of it held out), and the position in it."""
+    """iterations done; the last one's loss, and the smooth loss, both nats per sequence; the history; the iteration
+    after which it gets the next record, if training was on its way there; the best validation loss and how many records
+    came after it; the text (`fingerprint`, the share of it held out), and the position in it."""
 
     smooth_loss: float
     iterations: int = 0
     loss: float | None = None
     history: History = field(default_factory=History)
-    record_due: bool = False
+    record_at: int | None = None
     best_loss: float | None = None
     without_improvement: int = 0
     fingerprint: str | None = None
@@ -36,10 +36,13 @@ class Progress:
                 finite(getattr(self, name), name)
         if self.fingerprint is not None and not isinstance(self.fingerprint, str):
             raise TypeError(f"fingerprint must be a str or None, not {type(self.fingerprint).__name__}")
-        if self.record_due and self.loss is None:
-            raise ValueError("record_due must be false before the first iteration")
-        flag(self.record_due, "record_due")
+        if self.record_at is not None and integer(self.record_at, "record_at", 1) and self.loss is None:
+            raise ValueError("record_at must be None before the first iteration")
         validation_share(self.validation)
+
+    def record_is_due(self) -> bool:
+        """Whether the history gets a record now, which a Ctrl-C may have prevented."""
+        return self.record_at == self.iterations
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON has it."""

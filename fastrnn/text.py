@@ -5,7 +5,6 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import chain
 from typing import Any, AnyStr
 
@@ -145,9 +144,14 @@ def _lowercased(text: str) -> str:
     return str(points.tobytes(), "utf-32-le", "surrogatepass")
 
 
-@cache
+_lower_case_points: "NDArray[np.uint32] | None" = None
+
+
 def _lower_case() -> "NDArray[np.uint32]":
-    """The code point of each code point's lower case."""
-    lower = (chr(point).lower() for point in range(0x110000))
-    points = (ord(text) if len(text) == 1 else point for point, text in enumerate(lower))
-    return np.fromiter(points, "<u4", 0x110000)
+    """The code point of each code point's lower case, made when it is first wanted."""
+    global _lower_case_points
+    if _lower_case_points is None:
+        lower = (chr(point).lower() for point in range(0x110000))
+        points = (ord(text) if len(text) == 1 else point for point, text in enumerate(lower))
+        _lower_case_points = np.fromiter(points, "<u4", 0x110000)
+    return _lower_case_points

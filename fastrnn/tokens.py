@@ -36,17 +36,29 @@ class Decoder(Protocol):
 
 
 class Tokens(ABC):
-    """A kind of token and a vocabulary of them. It never changes; two of the same kind and vocabulary are equal.
+    """A kind of token and a vocabulary of them: a sequence of V tokens, str, or of bytes bytes. It never changes; two
+    of the same kind and vocabulary are equal.
 
-    Attributes, to read: `kind`, "char", "byte" or "word"; `size`, the number V of tokens; `dtype`, the smallest of
-    uint8, uint16 and uint32 that holds V - 1.
+    Attributes, to read: `kind`, "char", "byte" or "word"; `size`, the number V of tokens; `vocabulary`, a tuple of
+    them; `dtype`, the smallest of uint8, uint16 and uint32 that holds V - 1.
     """
 
     kind: ClassVar[str]
+    vocabulary: tuple[Any, ...]
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.dtype = np.min_scalar_type(size - 1)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, code: int) -> Any:
+        """The token that this code stands for."""
+        return self.vocabulary[code]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.vocabulary)
 
     def encode_text(self, text: Text | TextSource) -> EncodedText:
         """The codes of a whole text, which may be a file of any size: of more than 32 MB the codes lie in an unnamed
@@ -115,6 +127,7 @@ class ByteTokens(Tokens):
     """The 256 bytes, each standing for itself: any file at all, and of a str its UTF-8."""
 
     kind = "byte"
+    vocabulary = tuple(bytes([byte]) for byte in range(256))
 
     def __init__(self) -> None:
         super().__init__(256)

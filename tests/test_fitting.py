@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pickle
 import signal
 import threading
 import time
@@ -150,6 +151,58 @@ def test_looking_at_a_model_does_not_change_how_it_trains():
         b.sample(20, rng=0)
         b.predict_proba("The")
     assert a.smooth_loss == b.smooth_loss
+
+
+def test_progress_is_told_some_times_a_second_and_changes_nothing():
+    """Native calls are cut by time where it is, and the numbers do not depend on where."""
+    arguments = {"iterations": 6000, "validation": 0.1, "every": 2500}
+    alone, watched, told = small(dropout=0.1), small(dropout=0.1), []
+    start = time.perf_counter()
+    alone.fit(TEXT, **arguments)
+    seconds = time.perf_counter() - start
+    watched.fit(TEXT, **arguments, progress=lambda model, record: told.append((record, model.iterations)))
+    assert all(record.iteration == iterations for record, iterations in told)
+    assert [record for record, _ in told if not record.provisional] == list(watched.history[:-1])
+    assert all(record.validation_loss is None for record, _ in told if record.provisional)
+    assert told[-1][1] == 6000
+    assert seconds / 0.1 / 4 <= len(told) <= 20 + 4 * seconds / 0.1  # twelve doublings to the pace, then ten a second
+    assert watched.history == alone.history
+    assert all((watched.parameters[name] == array).all() for name, array in alone.parameters.items())
+
+
+def test_progress_ends_training_by_true():
+    model = small()
+    model.fit(TEXT, iterations=10**9, progress=lambda model, record: record.iteration >= 100)
+    assert 100 <= model.iterations < 10**7
+    assert model.history[-1].provisional
+    with pytest.raises(TypeError, match=r"progress must be callable as progress\(model, record\), not int"):
+        model.fit(TEXT, iterations=1, progress=3)
+
+
+def test_a_model_keeps_notes(tmp_path):
+    model = small().build(TEXT)
+    model.notes["run"] = {"goal": 100, "texts": ["caf\xe9"]}
+    model.save(tmp_path / "model")
+    for copy in (fastrnn.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        assert copy.notes == model.notes
+        assert copy.notes["run"] is not model.notes["run"]
+    model.notes["bad"] = {1, 2}
+    with pytest.raises(TypeError, match=r"metadata\['notes'\] must be a value that JSON has"):
+        model.save(tmp_path / "model")
+    assert fastrnn.load(tmp_path / "model").notes == copy.notes
+
+
+def test_the_measures_of_the_last_text():
+    model = small(tokens="byte", batch_size=3)
+    with pytest.raises(ValueError, match="the model has no text yet: call fit, with iterations=0"):
+        model.characters_per_token  # noqa: B018
+    text = "\u4e2da" * 500
+    model.fit(text, iterations=0, validation=0.1)
+    assert model.characters_per_token == 0.5
+    tokens = 2000 - 200
+    assert model.iterations_per_epoch == (tokens // 3 - 1) // 10
+    model.fit(text, epochs=2, validation=0.1)
+    assert model.iterations == 2 * model.iterations_per_epoch
 
 
 def test_a_loss_that_is_not_finite_names_the_iteration_and_leaves_the_last_whole_state():

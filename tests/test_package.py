@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import inspect
+import os
 import pickle
 import re
 import shutil
@@ -23,11 +24,11 @@ MODULES = [
 ]
 
 
-def python(*arguments):
+def python(*arguments, env=None):
     """The stdout of a Python process that finds this fastrnn first, and prints nothing on stderr."""
     code = f"import sys; sys.path.insert(0, {str(FOLDER.parent)!r}); {arguments[-1]}"
     child = subprocess.run(
-        [sys.executable, *arguments[:-1], "-c", code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *arguments[:-1], "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert (child.returncode, child.stderr) == (0, "")
     return child.stdout
@@ -51,6 +52,7 @@ def test_the_version_is_that_of_the_metadata():
         (
             fastrnn,
             {
+                *("CharRNN", "History", "load"),
                 *("GRU", "LSTM", "RNN", "Embedding", "Linear"),
                 *("SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "clip_gradient_norm", "clip_gradient_value"),
                 *("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"),
@@ -141,16 +143,27 @@ def test_exceptions_cross_process_borders(error):
 # ---- importing ------------------------------------------------------------------------------------------------------
 
 
-def test_importing_fastrnn_brings_nothing_but_numpy():
-    """Not argparse, not the default text, not even numpy.random, which takes longer than all of fastrnn. numpy.typing
-    takes half a millisecond."""
-    brought = python(
-        "import numpy.typing; before = set(sys.modules); import fastrnn; print(*set(sys.modules) - before)"
+def test_importing_fastrnn_waits_for_the_first_name():
+    """So that `fastrnn --help` comes at once; and for whoever looks, all names are there."""
+    code = (
+        "before = set(sys.modules); import fastrnn; assert not {'numpy', 'fastrnn._core'} & set(sys.modules) - before; "
+        "assert set(fastrnn.__all__) <= set(dir(fastrnn)); assert not hasattr(fastrnn, 'grus'); "
+        "fastrnn.GRU; from fastrnn import *; print(GRU is fastrnn.GRU is vars(fastrnn)['GRU'])"
     )
-    others = {
-        name for name in brought.split() if not re.match(r"fastrnn\b|cython_runtime$|_cython_|__editable__", name)
-    }
-    assert others == set()
+    environment = {name: value for name, value in os.environ.items() if name != "FASTRNN_ISA"}
+    assert python(code, env=environment) == "True\n"
+
+
+def test_fastrnn_brings_nothing_but_numpy_and_the_standard_library():
+    """Of that not argparse, the default text or numpy.random, which takes longer than all of fastrnn."""
+    brought = set(
+        python(
+            "import numpy; before = set(sys.modules); from fastrnn import load; print(*set(sys.modules) - before)"
+        ).split()
+    )
+    own = re.compile(r"fastrnn\b|numpy\b|cython_runtime$|_cython_|__editable__")
+    assert [name for name in brought if not own.match(name) and name.split(".")[0] not in sys.stdlib_module_names] == []
+    assert not {"argparse", "pydoc_data.topics", "numpy.random", "fastrnn.program", "fastrnn.cli"} & brought
 
 
 def test_importing_the_programs_modules_does_not_run_or_load_them():

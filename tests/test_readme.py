@@ -29,17 +29,30 @@ def assert_prints(printed, expected):
     assert numbers[0] == pytest.approx(numbers[1], rel=ROUNDING)
 
 
-def test_layers_print_what_the_readme_says(isa, capsys):
-    """Block after block, as a reader types them in; the one for PyTorch has a test of its own."""
-    found = blocks("Layers")
+@pytest.mark.parametrize("heading", ["A language model", "Layers"])
+def test_python_prints_what_the_readme_says(heading, isa, capsys, tmp_path, monkeypatch):
+    """Block after block, as a reader types them in, but for those with a test of their own: PyTorch, a book."""
+    monkeypatch.chdir(tmp_path)
+    found = blocks(heading)
     namespace, prints = {}, 0
     for i, (language, code) in enumerate(found):
-        if language == "python" and "import torch" not in code:
+        if language == "python" and "import torch" not in code and "book" not in code:
             exec(code, namespace)
             expected = [text for language, text in found[i + 1 : i + 2] if not language]
             assert_prints(capsys.readouterr().out, "".join(expected))
             prints += len(expected)
     assert prints == sum(not language for language, _ in found) > 0
+
+
+def test_a_book_is_trained_on_as_the_readme_says(tmp_path, monkeypatch, capsys):
+    """With fewer iterations and units; all other arguments as printed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "book.txt").write_text("the quick brown fox jumps over the lazy dog. " * 1000)
+    [code] = [code for _, code in blocks("A language model") if "book" in code]
+    code = code.replace("10_000", "6").replace("256", "16").replace("validation=0.1", "validation=0.1, every=3")
+    exec(code, {"fastrnn": fastrnn, "Path": Path})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["3", "6"]
+    assert fastrnn.load("book.safetensors").hidden_size == 16
 
 
 def test_a_state_dict_of_pytorch_loads_as_the_readme_says(isa):

@@ -2,17 +2,15 @@
  *
  *     p = softmax(y / temperature), all but the largest of it 0, and one number u in [0, 1) to draw by
  *
- * Which are the largest is found with a heap of their indices, so that of a large vocabulary no more is put in order than
- * is looked at. Of equal numbers the one that stands first counts as the larger. */
+ * Of equal numbers the one that stands first counts as the larger. */
 
 typedef struct {
     size_t V;
-    real scale;    /* 1 / temperature; 0: the likeliest, without a u */
-    size_t top_k;  /* in [1, V] */
+    real scale;   /* 1 / temperature; 0: the likeliest, without a u */
+    size_t top_k; /* in [1, V] */
     double top_p;
     const fastrnn_uniform_source *uniform;
-    double *cdf;   /* (V) */
-    uint32_t *heap; /* (V) */
+    double *cdf; /* (V) */
 } chooser;
 
 /* ---- drawing --------------------------------------------------------------------------------------------------- */
@@ -60,89 +58,67 @@ static bool likeliest(size_t V, const real *y, int64_t *token)
 
 /* ---- the largest ----------------------------------------------------------------------------------------------- */
 
-INLINE bool counts_less(const real *x, uint32_t i, uint32_t j)
-{
-    return x[i] < x[j] || (x[i] == x[j] && i > j);
-}
+/* What a number counts for: 1, or itself. */
+typedef enum { WEIGH_ONE, WEIGH_VALUE } weighing;
 
-INLINE bool counts_more(const real *x, uint32_t i, uint32_t j)
-{
-    return counts_less(x, j, i);
-}
+/* x (V) as it falls apart at a number. */
+typedef struct {
+    double weight; /* of all that are no less */
+    real least;    /* of them; infinity: there are none */
+    real largest;  /* of those that are less; negative infinity: there are none */
+} halves;
 
-/* Index i of a heap of n sinks to where none below it is above it. */
-INLINE void sink(size_t n, uint32_t *heap, size_t i, const real *x, bool (*above)(const real *x, uint32_t i, uint32_t j))
+static halves halves_at(size_t V, const real *x, weighing way, real at)
 {
-    const uint32_t sinking = heap[i];
-    for (size_t below; (below = 2 * i + 1) < n; i = below) {
-        below += below + 1 < n && above(x, heap[below + 1], heap[below]);
-        if (!above(x, heap[below], sinking)) {
-            break;
-        }
-        heap[i] = heap[below];
+    const size_t whole = V / VEC_LANES * VEC_LANES;
+    const vec border = vec_set1(at), none = vec_set1((real)-INFINITY), zero = vec_set1(0), one = vec_set1(1);
+    vec weight = zero, negative_least = none, largest = none;
+    for (size_t i = 0; i < V; i += VEC_LANES) {
+        const vec v = i < whole ? vec_load(x + i) : vec_load_tail(x + i, V - i, (real)-INFINITY);
+        weight = vec_add(weight, vec_select_less(v, border, zero, way == WEIGH_ONE ? one : v));
+        negative_least = vec_max(negative_least, vec_select_less(v, border, none, vec_sub(zero, v)));
+        largest = vec_max(largest, vec_select_less(v, border, v, none));
     }
-    heap[i] = sinking;
+    return (halves){(double)vec_reduce_add(weight), -vec_reduce_max(negative_least), vec_reduce_max(largest)};
 }
 
-INLINE void make_heap(size_t n, uint32_t *heap, const real *x, bool (*above)(const real *x, uint32_t i, uint32_t j))
+/* Leaves in x (V) only the fewest largest whose weights add up to `target` or more, `nothing` in place of the others. The
+ * least that stays lies in [low, high], and is found by halving this, without putting anything in order: both ends move on
+ * to numbers of x. NaN stays. */
+static void leave_largest(size_t V, weighing way, double target, real low, real high, real nothing, real *x)
 {
-    for (size_t i = n / 2; i-- > 0;) {
-        sink(n, heap, i, x, above);
-    }
-}
-
-/* The index of the k-th largest of x (V): the first of k kept, the least of which is on top. Where there are NaN it is any
- * index. */
-static uint32_t kth_largest(size_t V, size_t k, const real *x, uint32_t *heap)
-{
-    for (size_t i = 0; i < k; i++) {
-        heap[i] = (uint32_t)i;
-    }
-    make_heap(k, heap, x, counts_less);
-    for (size_t i = k; i < V; i++) {
-        if (x[i] > x[heap[0]]) {
-            heap[0] = (uint32_t)i;
-            sink(k, heap, 0, x, counts_less);
+    double above = 0; /* the weight of all that are larger than `high` */
+    while (low < high) {
+        const real middle = low / 2 + high / 2, at = middle > low ? middle : high;
+        const halves h = halves_at(V, x, way, at);
+        if (h.weight >= target) {
+            low = h.least;
+        } else {
+            high = h.largest;
+            above = h.weight;
         }
     }
-    return heap[0];
+    for (size_t i = 0; i < V; i++) {
+        const bool stays = x[i] == high && above < target; /* of equal ones the first */
+        above += !stays ? 0 : way == WEIGH_ONE ? 1 : (double)high;
+        x[i] = x[i] < high || (x[i] == high && !stays) ? nothing : x[i];
+    }
 }
 
-/* The index of the last of the fewest largest of p (V) that add up to `part` < 1 of them all. All together the numbers
- * below (1 - part) / V of the sum are less than what may be left out, so that none of them is among these. */
-static uint32_t last_of_part(size_t V, double part, const real *p, uint32_t *heap)
+/* Of y (V) the k largest stay, negative infinity in place of the others. */
+static void leave_top_k(size_t V, size_t k, real *y)
 {
-    double total = 0, sum = 0;
-    for (size_t i = 0; i < V; i++) {
-        total += (double)p[i];
-    }
-    const double least = total * (1 - part) / (double)V;
-    size_t n = 0;
-    for (size_t i = 0; i < V; i++) {
-        heap[n] = (uint32_t)i;
-        n += (double)p[i] >= least;
-    }
-    make_heap(n, heap, p, counts_more);
-    uint32_t last = heap[0];
-    while (n > 0) { /* by rounding the sum may stay below the part, and then all of them belong to it */
-        last = heap[0];
-        sum += (double)p[last];
-        if (sum >= total * part) {
-            break;
-        }
-        heap[0] = heap[--n];
-        sink(n, heap, 0, p, counts_more);
-    }
-    return last;
+    const real infinity = (real)INFINITY, least = halves_at(V, y, WEIGH_ONE, -REAL_LARGEST).least;
+    const real largest = halves_at(V, y, WEIGH_ONE, infinity).largest;
+    leave_largest(V, WEIGH_ONE, (double)k, least, largest, -infinity, y);
 }
 
-/* What counts less than x[least] becomes `nothing`; NaN stays. */
-static void leave_out_less(size_t V, uint32_t least, real nothing, real *x)
+/* Of the probabilities p (V) the fewest largest that add up to `part` < 1 of them all stay, 0 in place of the others. All
+ * together the p below (1 - part) / V are less than what may be left out: the least that stays is above half of that. */
+static void leave_top_p(size_t V, double part, real *p)
 {
-    const real limit = x[least];
-    for (size_t i = 0; i < V; i++) {
-        x[i] = x[i] < limit || (x[i] == limit && i > least) ? nothing : x[i];
-    }
+    const double all = halves_at(V, p, WEIGH_VALUE, 0).weight;
+    leave_largest(V, WEIGH_VALUE, part * all, (real)((1 - part) / 2 / (double)V), 1, 0, p);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
@@ -161,13 +137,13 @@ static bool choose(const chooser *c, real *y, int64_t *token)
         return likeliest(c->V, y, token);
     }
     if (c->top_k < c->V) { /* of y: among the p there are more equals */
-        leave_out_less(c->V, kth_largest(c->V, c->top_k, y, c->heap), (real)-INFINITY, y);
+        leave_top_k(c->V, c->top_k, y);
     }
     if (!isfinite(softmax(c->V, c->scale, y).sum)) {
         return false;
     }
     if (c->top_p < 1) {
-        leave_out_less(c->V, last_of_part(c->V, c->top_p, y, c->heap), 0, y);
+        leave_top_p(c->V, c->top_p, y);
     }
     *token = (int64_t)draw(c->V, y, c->uniform->next(c->uniform->state), c->cdf);
     return true;

@@ -5,7 +5,7 @@
  *     tape     of the stack (tape.h) over SAMPLE_STEPS steps: when they are over, on from the first
  *     layers   what the steps of each layer need     W     packed (H, V)
  *     x        (B, I) rows of the embedding          by    (v)
- *     ys       (B, v) y_t, then p_t                  cdf, heap   see choose.h
+ *     ys       (B, v) y_t, then p_t                  cdf    (V) see choose.h
  *     Wih_transposed, Whh_transposed, bias           of each layer, as forward_scratch in tape.h has them
  *
  * Every piece begins on a cache line. */
@@ -13,8 +13,9 @@
 /* Even, since every other step sweeps through the weights the other way; few, to leave the caches to the weights. */
 #define SAMPLE_STEPS 4
 
-/* Multiplications between two looks at whether somebody wants it to end: some microseconds. */
-#define SAMPLE_LOOK ((size_t)1 << 18)
+/* Multiplications between two looks at whether somebody wants it to end: a millisecond or less. A look may be a system
+ * call. */
+#define SAMPLE_LOOK ((size_t)1 << 22)
 
 /* A layer's parameters as the caller has them. b_hh may be NULL. */
 typedef struct {
@@ -74,7 +75,6 @@ static uintptr_t lay_out_sampler(const fastrnn_network *network, size_t B, uintp
     s->W = take(&next, packed_size(s->call.H, s->call.V) * size);
     s->by = take(&next, s->call.v * size);
     s->choice.cdf = take(&next, s->call.V * sizeof(double));
-    s->choice.heap = take(&next, s->call.V * sizeof(uint32_t));
     return next;
 }
 

@@ -231,11 +231,9 @@ static void test_workspace_sizes(void)
         const feedforward_sizes sizes = {1 + i % 50, 1 + i % 41, 1 + i % 37};
         run.dtype = "f32";
         run_case(stack_bytes_case_f32, &shape);
-        run_case(sample_bytes_case_f32, &i);
         run_case(linear_bytes_case_f32, &sizes);
         run.dtype = "f64";
         run_case(stack_bytes_case_f64, &shape);
-        run_case(sample_bytes_case_f64, &i);
         run_case(linear_bytes_case_f64, &sizes);
     }
     for (size_t i = 0; i < NETWORK_OPTIONS; i++) {

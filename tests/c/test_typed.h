@@ -22,7 +22,7 @@
 #include "token_calls_typed.h"
 #include "token_typed.h"
 #include "token_arguments_typed.h"
-#include "network_sample_typed.h"
+#include "token_sample_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -38,7 +38,7 @@ static void TYPED(test_dtype)(void)
     TYPED(test_feedforward)();
     TYPED(test_token_arguments)();
     TYPED(test_tokens)();
-    TYPED(test_network_sample)();
+    TYPED(test_token_sample)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)

@@ -469,7 +469,7 @@ static void TYPED(token_bytes_case)(const void *shape)
         CHECK_OK(fastrnn_select_isa(fastrnn_available_isa(i)));
         CHECK_OK(TYPED(fastrnn_network_memory)(&s->network, s->T, s->B, s->dropout, &bytes));
         first = i == 0 ? bytes : first;
-        CHECK(bytes.train == first.train && bytes.predict == first.predict,
+        CHECK(bytes.train == first.train && bytes.predict == first.predict && bytes.sample == first.sample,
               "%s takes another amount of memory than %s", fastrnn_available_isa(i), fastrnn_available_isa(0));
     }
 }

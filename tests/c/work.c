@@ -16,6 +16,9 @@
 
 enum { T = 25, V = 65, TEXT = 4096 };
 
+/* Characters that are always drawn, so that N of them cost nothing that a call does only once. */
+enum { ONCE = 16 };
+
 /* Knuth's MMIX generator: the same numbers everywhere. */
 static double uniform(void *state)
 {

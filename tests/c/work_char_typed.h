@@ -15,7 +15,7 @@ static TYPED(fastrnn_char_rnn) TYPED(model)(size_t H, double scale, uint64_t *ra
 static fastrnn_status TYPED(work_char)(const work *w)
 {
     const bool sample = strcmp(w->task, "sample") == 0;
-    const size_t H = w->H, n = w->n;
+    const size_t H = w->H, n = w->n + (sample ? ONCE : 0);
     const fastrnn_shape shape = {.T = sample ? 1 : T, .B = w->B, .H = H, .V = V};
     uint64_t random = 1;
     size_t bytes;
@@ -32,7 +32,7 @@ static fastrnn_status TYPED(work_char)(const work *w)
     }
     if (sample) {
         const fastrnn_uniform_source source = {uniform, &random};
-        int64_t *characters = malloc((n + 1) * sizeof(int64_t));
+        int64_t *characters = malloc(n * sizeof(int64_t));
         status = TYPED(fastrnn_char_rnn_sample)(&shape, &model, h, text[0], n, 1, &source, characters, workspace);
         free(characters);
     } else {

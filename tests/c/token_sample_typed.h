@@ -22,25 +22,6 @@ static fastrnn_status TYPED(draw_door)(const void *call)
                                          c->uniform, c->interruption, c->tokens, c->workspace);
 }
 
-static void TYPED(fill_randoms)(size_t n, double limit, REAL *x)
-{
-    for (size_t i = 0; i < n; i++) {
-        x[i] = (REAL)random_within(limit);
-    }
-}
-
-/* What lies between the parts stays NaN. */
-static REAL *TYPED(network_parameters)(const fastrnn_network *network, const fastrnn_network_offsets *at)
-{
-    const fastrnn_stack *stack = &network->stack;
-    REAL *parameters = TYPED(blanks)(at->end);
-    TYPED(fill_randoms)(network->embeddings * stack->input_size, 1, parameters + at->embedding);
-    TYPED(fill_randoms)(fastrnn_stack_parameters(stack), 1.5 / sqrt((double)stack->hidden_size), parameters + at->stack);
-    TYPED(fill_randoms)(network->outputs * stack->hidden_size, 1, parameters + at->W);
-    TYPED(fill_randoms)(network->outputs, 1, parameters + at->b);
-    return parameters;
-}
-
 static size_t TYPED(sample_bytes)(const fastrnn_network *network, size_t T, size_t B)
 {
     fastrnn_network_bytes bytes = {0};
@@ -51,14 +32,12 @@ static size_t TYPED(sample_bytes)(const fastrnn_network *network, size_t T, size
 static TYPED(draw_call) TYPED(valid_draw_call)(const fastrnn_network *network, size_t B, size_t n,
                                                const fastrnn_choice *choice, uniform_numbers *numbers)
 {
-    fastrnn_network_offsets at;
-    need(fastrnn_network_parameters(network, &at) == FASTRNN_OK, "a network of a test is refused");
     const size_t states = network->stack.layers * B * network->stack.hidden_size;
     const fastrnn_uniform_source source = {next_uniform_number, numbers};
     const fastrnn_interruption interruption = {never, NULL};
     return (TYPED(draw_call)){.network = guarded_copy(network, sizeof *network),
                               .B = B,
-                              .parameters = TYPED(network_parameters)(network, &at),
+                              .parameters = TYPED(random_network)(network, n % 2),
                               .choice = guarded_copy(choice, sizeof *choice),
                               .first = random_characters(B, network->outputs),
                               .h = TYPED(randoms)(states, 1),
@@ -72,78 +51,50 @@ static TYPED(draw_call) TYPED(valid_draw_call)(const fastrnn_network *network, s
 
 /* ---- against the naive network --------------------------------------------------------------------------------- */
 
-/* x (n, B, I): rows of the embedding, or 1-of-I codes, of the tokens that were fed. */
-static double *TYPED(naive_network_inputs)(const TYPED(draw_call) *c, size_t embedding)
-{
-    const size_t I = c->network->stack.input_size, B = c->B;
-    double *x = zeros(c->n * B * I);
-    for (size_t row = 0; row < c->n * B; row++) {
-        const size_t token = (size_t)(row < B ? c->first[row] : c->tokens[row - B]);
-        for (size_t k = 0; k < I; k++) {
-            x[row * I + k] = c->network->embeddings == 0 ? token == k
-                                                         : (double)c->parameters[embedding + token * I + k];
-        }
-    }
-    return x;
-}
-
 static void TYPED(check_draws)(place at, const TYPED(draw_call) *c, uniform_numbers *numbers)
 {
     const fastrnn_stack *stack = &c->network->stack;
-    const size_t B = c->B, H = stack->hidden_size, V = c->network->outputs, states = stack->layers * B * H;
-    const fastrnn_batch batch = {.T = c->n, .B = B};
-    fastrnn_network_offsets offsets;
-    fastrnn_network_parameters(c->network, &offsets);
-    naive_stack naive = {.stack = stack,
-                         .batch = &batch,
-                         .parameters = TYPED(widened)(fastrnn_stack_parameters(stack), c->parameters + offsets.stack),
-                         .h0 = TYPED(widened)(states, c->h),
-                         .c0 = c->c != NULL ? TYPED(widened)(states, c->c) : zeros(states)};
-    const double *W = TYPED(widened)(V * H, c->parameters + offsets.W), *b = TYPED(widened)(V, c->parameters + offsets.b);
+    const size_t B = c->B, N = c->n * B, V = c->network->outputs, states = stack->layers * B * stack->hidden_size;
+    const naive_learner naive = {.network = c->network,
+                                 .T = c->n,
+                                 .B = B,
+                                 .parameters = TYPED(widened)(offsets_of(c->network).end, c->parameters),
+                                 .h = TYPED(widened)(states, c->h),
+                                 .c = c->c != NULL ? TYPED(widened)(states, c->c) : zeros(states)};
     const uniform_numbers begin = *numbers;
 
     check_status(at, FASTRNN_OK, TYPED(draw_door)(c));
-    const size_t taken = c->choice->temperature == 0 ? 0 : c->n * B;
+    const size_t taken = c->choice->temperature == 0 ? 0 : N;
     check_at(at, numbers->taken - begin.taken == taken, "%zu numbers taken from the source, not %zu",
              numbers->taken - begin.taken, taken);
     *numbers = begin;
-    naive.x = TYPED(naive_network_inputs)(c, offsets.embedding);
-    double *tops = zeros(c->n * B * H), *y = zeros(V);
-    naive_stack_forward(&naive, tops);
-    for (size_t row = 0; row < c->n * B; row++) {
-        naive_affine(V, H, W, b, tops + row * H, y);
-        naive_choice_cdf(V, c->choice, y);
-        TYPED(check_drawn)(at, V, y, taken ? next_uniform_number(numbers) : 0.5, c->tokens[row]);
+    int64_t *fed = guarded(N * sizeof *fed);
+    memcpy(fed, c->first, B * sizeof *fed);
+    memcpy(fed + B, c->tokens, (N - B) * sizeof *fed);
+    naive_pass pass;
+    naive_network_forward(&naive, fed, NULL, &pass);
+    for (size_t row = 0; row < N; row++) {
+        naive_choice_cdf(V, c->choice, pass.ys + row * V);
+        TYPED(check_drawn)(at, V, pass.ys + row * V, taken ? next_uniform_number(numbers) : 0.5, c->tokens[row]);
     }
-    TYPED(check_close)(at, "h", states, c->h, naive.hn, INFINITY);
+    TYPED(check_close)(at, "h", states, c->h, pass.stack.hn, INFINITY);
     if (c->c != NULL) {
-        TYPED(check_close)(at, "c", states, c->c, naive.cn, INFINITY);
+        TYPED(check_close)(at, "c", states, c->c, pass.stack.cn, INFINITY);
     }
 }
 
-/* Every cell, one-hot or with an embedding, one to three layers, with biases or without, and every kind of choice. */
-static fastrnn_network TYPED(drawn_network)(size_t i)
-{
-    const stack_shape s = step_shape(i);
-    const size_t V = 1 + i * 13 % 61;
-    fastrnn_network network = {.stack = s.stack, .embeddings = s.one_hot ? 0 : V, .outputs = V};
-    network.stack.input_size = s.one_hot ? V : s.stack.input_size;
-    return network;
-}
-
+/* Every kind of network with every kind of choice. */
 static void TYPED(draw_case)(const void *index)
 {
     const size_t i = *(const size_t *)index;
     const double temperatures[] = {1, 0.5, 0, 2}, parts[] = {1, 0.7, 0.05};
     const size_t most[] = {0, 1, 3, 12, 100};
     const fastrnn_choice choice = {temperatures[i % 4], most[i % 5], parts[i % 3]};
-    const fastrnn_network network = TYPED(drawn_network)(i);
+    const network_shape s = network_option_shape(i);
     random_state = i;
     uniform_numbers numbers = {.taken = 0};
-    const TYPED(draw_call) c = TYPED(valid_draw_call)(&network, 1 + i * 3 % 7, 1 + i % 9, &choice, &numbers);
-    SITUATION("network %zu: %s, %zu layers, H=%zu V=%zu E=%zu B=%zu, temperature %g top_k %zu top_p %g", i,
-              cell_names[network.stack.cell], network.stack.layers, network.stack.hidden_size, network.outputs,
-              network.embeddings ? network.stack.input_size : 0, c.B, choice.temperature, choice.top_k, choice.top_p);
+    const TYPED(draw_call) c = TYPED(valid_draw_call)(&s.network, s.B, 1 + i % 9, &choice, &numbers);
+    describe_network(HERE, "draw", &s);
     TYPED(check_draws)(HERE, &c, &numbers);
     TYPED(check_subnormals)(HERE);
 }
@@ -168,7 +119,7 @@ static void TYPED(large_vocabulary_case)(const void *nothing)
 /* However a text is cut into calls, and wherever the workspace lies and whatever it holds, the tokens are the same. */
 static void TYPED(cut_case)(const void *index)
 {
-    const fastrnn_network network = TYPED(drawn_network)(*(const size_t *)index);
+    const fastrnn_network network = network_option_shape(*(const size_t *)index).network;
     const size_t n = 23, B = 2, states = network.stack.layers * B * network.stack.hidden_size;
     const size_t bytes = TYPED(sample_bytes)(&network, 1, B);
     uniform_numbers numbers = {.taken = 0};
@@ -207,8 +158,7 @@ static void TYPED(same_as_characters_case)(const void *shape)
     const fastrnn_network network = {.stack = {FASTRNN_RNN_TANH, V, H, 1, 1, 1}, .outputs = V};
     TYPED(draw_call) c =
         TYPED(valid_draw_call)(&network, 1, n, &(fastrnn_choice){characters.temperature, 0, 1}, &numbers);
-    fastrnn_network_offsets at;
-    fastrnn_network_parameters(&network, &at);
+    const fastrnn_network_offsets at = offsets_of(&network);
     REAL *W_ih = c.parameters + at.stack, *W_hh = W_ih + H * V, *b_ih = W_hh + H * H;
     memcpy(W_ih, characters.model->rnn.Wxh, H * V * sizeof(REAL));
     memcpy(W_hh, characters.model->rnn.Whh, H * H * sizeof(REAL));
@@ -234,8 +184,7 @@ static TYPED(draw_call) TYPED(constant_draw_call)(size_t V, const double *y, con
 {
     const fastrnn_network network = {.stack = {FASTRNN_RNN_TANH, V, 3, 1, 1, 1}, .outputs = V};
     TYPED(draw_call) c = TYPED(valid_draw_call)(&network, 1, n, choice, numbers);
-    fastrnn_network_offsets at;
-    fastrnn_network_parameters(&network, &at);
+    const fastrnn_network_offsets at = offsets_of(&network);
     for (size_t i = 0; i < V * 3; i++) {
         c.parameters[at.W + i] = 0;
     }
@@ -285,8 +234,7 @@ static void TYPED(draw_not_finite_case)(const void *nothing)
         const size_t mark = memory.in_use, token = i % COUNT(y);
         uniform_numbers numbers = {.taken = 0};
         const TYPED(draw_call) c = TYPED(constant_draw_call)(COUNT(y), y, &choices[i / COUNT(y)], 3, &numbers);
-        fastrnn_network_offsets at;
-        fastrnn_network_parameters(c.network, &at);
+        const fastrnn_network_offsets at = offsets_of(c.network);
         c.parameters[at.b + token] = (REAL)(i % 2 ? NAN : INFINITY);
         REAL *h = guarded_copy(c.h, 3 * sizeof(REAL));
         SITUATION("b[%zu] = %g, choice %zu", token, (double)c.parameters[at.b + token], i / COUNT(y));
@@ -302,7 +250,7 @@ static void TYPED(draw_interrupted_case)(const void *nothing)
 {
     (void)nothing;
     const fastrnn_network network = {.stack = {FASTRNN_GRU, 9, 30, 1, 1, 1}, .outputs = 9};
-    const size_t n = 400;
+    const size_t n = 6000;
     size_t asked = 2, drawn = 0;
     uniform_numbers numbers = {.taken = 0};
     TYPED(draw_call) c = TYPED(valid_draw_call)(&network, 1, n, &(fastrnn_choice){1, 0, 1}, &numbers);
@@ -384,28 +332,12 @@ static void TYPED(draw_arguments_case)(const void *nothing)
     CHECK_OK(TYPED(draw_door)(&c));
 }
 
-static void TYPED(sample_bytes_case)(const void *index)
+static void TYPED(test_token_sample)(void)
 {
-    const fastrnn_network network = TYPED(drawn_network)(*(const size_t *)index);
-    size_t first = 0;
-    for (size_t i = 0; fastrnn_available_isa(i) != NULL; i++) {
-        CHECK_OK(fastrnn_select_isa(fastrnn_available_isa(i)));
-        const size_t bytes = TYPED(sample_bytes)(&network, 3, 2);
-        first = i == 0 ? bytes : first;
-        SITUATION("memory of network %zu", *(const size_t *)index);
-        CHECK(bytes > 0 && bytes == first, "%zu bytes for %s, %zu for %s", bytes, fastrnn_available_isa(i), first,
-              fastrnn_available_isa(0));
-    }
-}
-
-#define DRAWN_NETWORKS STEPS
-
-static void TYPED(test_network_sample)(void)
-{
-    for (size_t i = 0; i < DRAWN_NETWORKS; i += run.quick ? 7 * QUICK_STEP : 7) {
+    for (size_t i = 0; i < NETWORK_OPTIONS; i += run.quick ? QUICK_STEP : 1) {
         run_case_guarded(TYPED(draw_case), &i);
     }
-    for (size_t i = 0; i < DRAWN_NETWORKS; i += run.quick ? 29 * QUICK_STEP : 29) {
+    for (size_t i = 0; i < NETWORK_OPTIONS; i += run.quick ? 7 * QUICK_STEP : 7) {
         run_case_guarded(TYPED(cut_case), &i);
     }
     run_case_guarded(TYPED(large_vocabulary_case), NULL);
