@@ -63,7 +63,7 @@ def in_terminal(plot: Plot, width: int, height: int, colour: bool) -> str:
     low, high = plot.loss_range()
     digits = max(0, 2 - math.floor(math.log10(high - low or 1)))
     margin = len(f"{high:.{digits}f}") + len(" |")
-    around = len(plot.courses) + len(("unit", "axis", "iterations", "kinds", "prompt"))  # lines
+    around = len(plot.courses) + 5  # lines: unit, axis, iterations, kinds, and the prompt
     x = _Axis(*plot.iteration_range(), max(LEAST_WIDTH, width - margin), plot.scale.log_iterations)
     y = _Axis(low, high, max(LEAST_HEIGHT, height - around), plot.scale.log_loss)
     marks = _marks(plot, x, y)
@@ -72,7 +72,7 @@ def in_terminal(plot: Plot, width: int, height: int, colour: bool) -> str:
         return f"\x1b[{ANSI[number]}m{text}\x1b[0m" if colour and number is not None else text
 
     lines = [plot.loss_label]
-    labelled = {round(share * (y.cells - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}
+    labelled = {round(share * (y.cells - 1)) for share in ((0, 0.25, 0.5, 0.75, 1) if low < high else (0.5,))}
     for row in reversed(range(y.cells)):
         label = f"{y.value(row):.{digits}f}" if row in labelled else ""
         line = [marks.get((column, row), (" ", None)) for column in range(x.cells)]
@@ -122,5 +122,7 @@ def _axis_labels(x: _Axis) -> str:
     first = f"iteration {first}"
     if x.low == x.high:
         return f"{first:^{x.cells}}".rstrip()
-    before = max(len(first) + 1, (x.cells - len(middle)) // 2)
-    return f"{first:{before}}{middle}".ljust(x.cells - len(last)) + last
+    before = (x.cells - len(middle)) // 2
+    if before > max(len(first), len(last)):
+        first = f"{first:{before}}{middle}"
+    return f"{first:{x.cells - len(last)}}{last}"
