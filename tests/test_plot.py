@@ -120,6 +120,12 @@ def test_logarithmic_axes_in_the_terminal():
     ]
 
 
+def test_a_steep_curve_has_no_gaps():
+    steep = made("s", [4, 4, 0], [4, 4, 0], iterations=(1, 19, 20))
+    lines = in_terminal(Plot([steep]), 26, 11, colour=False).splitlines()
+    assert [line[6:].rfind("a") for line in lines[1:6]] == [18, 19, 19, 19, 19]
+
+
 def test_one_record_and_losses_of_nothing_are_drawn_too():
     one = made("one", [0], [0], [math.nan], iterations=[5])
     assert in_terminal(Plot([one]), 10, 1, colour=False).splitlines() == [
@@ -213,6 +219,22 @@ def files(tmp_path, monkeypatch):
     untrained = model()
     untrained.partial_fit(TEXT)
     untrained.save("untrained")
+
+
+@pytest.mark.parametrize(
+    ("log", "scale"),
+    [
+        ([], Scale()),
+        (["--log", "iterations"], Scale(log_iterations=True)),
+        (["--log", "loss"], Scale(log_loss=True)),
+        (["--log", "both"], Scale(log_iterations=True, log_loss=True)),
+    ],
+)
+def test_the_scales_are_those_asked_for(files, capsys, monkeypatch, log, scale):
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("LINES", "20")
+    expected = in_terminal(Plot([course(fastrnn.load("one"), "one")], scale), 70, 20, colour=False)
+    assert call(capsys, "plot", "one", *log) == (0, expected + "\n", "")
 
 
 def test_the_command_draws_a_file_and_tells_machines_the_same(matplotlib, files, tmp_path, capsys):
