@@ -1,8 +1,9 @@
 """Small recurrent networks, trained and sampled on an ordinary CPU, fast; needs only NumPy.
 
-Here are layers, losses, gradient clipping and optimizers. `fastrnn.min_char_rnn` replaces the NumPy code of a
-min-char-rnn script by one line, `fastrnn.convert` brings weights from and to Keras and ONNX, `fastrnn.reference` is the
-same in plain NumPy, and `cpu_info` says which instruction set the kernels use.
+`CharRNN` is a language model, `load` brings one back from its file; below it are layers, losses, gradient clipping and
+optimizers. `fastrnn.min_char_rnn` replaces the NumPy code of a min-char-rnn script by one line, `fastrnn.convert`
+brings weights from and to Keras and ONNX, `fastrnn.reference` is the same in plain NumPy, `gradient_flow` and
+`check_gradients` look at gradients, and `cpu_info` says which instruction set the kernels use.
 
 `import fastrnn` alone does not even import NumPy, so that the command line's help comes at once; the first public name
 asked for brings them all. Where FASTRNN_ISA forces an instruction set they all come at once, to refuse a wrong one.
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
     from fastrnn.cpu import cpu_info
     from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
+    from fastrnn.flow import gradient_flow
+    from fastrnn.flow_result import GradientFlow
     from fastrnn.gradient_check import check_gradients
     from fastrnn.history import History
     from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
@@ -24,9 +27,20 @@ if TYPE_CHECKING:
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-_ROOMS = [  # of these names
-    *("char_rnn", "clipping", "cpu", "errors", "gradient_check", "history", "layers", "losses", "model", "optimizers"),
-]
+_ROOMS = (  # of these names
+    "char_rnn",
+    "clipping",
+    "cpu",
+    "errors",
+    "flow",
+    "flow_result",
+    "gradient_check",
+    "history",
+    "layers",
+    "losses",
+    "model",
+    "optimizers",
+)
 
 __all__ = [
     "GRU",
@@ -40,6 +54,7 @@ __all__ = [
     "Embedding",
     "FastRNNError",
     "GradientCheckError",
+    "GradientFlow",
     "History",
     "Linear",
     "ModelFileError",
@@ -49,6 +64,7 @@ __all__ = [
     "clip_gradient_norm",
     "clip_gradient_value",
     "cpu_info",
+    "gradient_flow",
     "load",
     "mean_squared_error",
     "sigmoid_binary_cross_entropy",

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -251,7 +252,7 @@ def test_characters_outside_the_vocabulary(bound, which, value, where):
         (3, " must be a list, a range or an integer array, not int"),
         (iter([0, 1, 2]), " must be a list, a range or an integer array, not list_iterator"),  # may have no end
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__ if isinstance(value, Iterator) else repr(value),  # the same in each process
 )
 def test_characters_of_another_type(bound, which, value, complaint):
     with bound.refused(TypeError, which + complaint):

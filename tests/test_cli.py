@@ -239,7 +239,7 @@ def test_a_run_of_minutes_ends_with_its_schedule(run, text_file):
     model = fastrnn.load("model.safetensors")
     assert model.iterations == model.schedule_iterations == json.loads(result.stdout)["goal"]
     assert (model.schedule, model.schedule_factor) == ("cosine", 0.1)
-    assert 0.1 < json.loads(result.stdout)["seconds"] < 6  # 0.6, where nothing else runs
+    assert 0.1 < json.loads(result.stdout)["seconds"] < 60  # 0.6, where nothing else runs
 
 
 def test_every_setting_is_an_option(run, text_file):

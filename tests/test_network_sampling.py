@@ -185,8 +185,8 @@ def test_ctrl_c_ends_a_long_sample():
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            network.sample(first_of(0), states, 10_000_000, **ANYTHING, bit_generator=rng.bit_generator)
-        assert time.perf_counter() - pressed[0] < 0.5  # 0.03 seconds, but on a machine that has much to do
+            network.sample(first_of(0), states, 50_000_000, **ANYTHING, bit_generator=rng.bit_generator)
+        assert time.perf_counter() - pressed[0] < 10  # 0.03, where nothing else runs; all of it takes minutes
     finally:
         timer.cancel()
         signal.signal(signal.SIGINT, old)

@@ -19,6 +19,7 @@ COMMANDS = {  # each with its module
     "eval": "evaluate",
     "info": "info",
     "plot": "plot",
+    "inspect": "inspect",
     "bench": "bench",
 }
 
