@@ -23,7 +23,8 @@ times faster    median of NumPy's time over fastrnn's, taken in turn; the true
 x floor         fastrnn's time over the least that the ceilings below allow
 errors          the largest difference of fastrnn and of NumPy from the
                 reference in float64, after some iterations, relative to each
-                array's largest number; of samples, characters that differ"""
+                array's largest number (Adagrad's first steps magnify rounding);
+                of samples, characters that differ"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
