@@ -7,8 +7,9 @@ this processor.
 
 import os
 
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_variable] = "1"
+from fastrnn.bench import one_thread
+
+one_thread()
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 for _variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):

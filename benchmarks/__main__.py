@@ -1,17 +1,15 @@
 """`python -m benchmarks`: fastrnn against NumPy, other libraries, and what the processor can do."""
 
 import argparse
-import importlib.metadata
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import fastrnn
-from benchmarks import goals, results, run, table
+from benchmarks import goals, run, table
 from benchmarks.contenders import NUMPY, PEERS
-from benchmarks.problem import SAMPLE_LENGTH, Problem
+from fastrnn.bench import results
+from fastrnn.bench.machine import machine
 
 QUICK: dict[str, Any] = {
     "hidden_sizes": (32, 100),
@@ -77,39 +75,16 @@ def chosen(args: argparse.Namespace) -> tuple[run.Plan, dict[str, str]]:
     return run.Plan((*NUMPY, *(peer for peer in PEERS if peer.name not in absent)), **options), absent
 
 
-def processor() -> str:
-    """Its name, where the system says it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def measure(plan: run.Plan, absent: dict[str, str]) -> results.Results:
     """The run, its rows printed as they come."""
     libraries = ["numpy", *(name for contender in plan.contenders for name in contender.needs)]
-    machine: dict[str, Any] = {
-        "processor": processor(),
-        "isa": fastrnn.cpu_info()["isa"],
-        "fastrnn": fastrnn.__version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in libraries},
-        "T": Problem.T,
-        "V": Problem.V,
-        "sample_length": SAMPLE_LENGTH,
-        "rounds": plan.rounds,
-    }
-    found = results.Results(machine, [contender.name for contender in plan.contenders], absent)
+    found = results.Results(machine(libraries, plan.rounds), [contender.name for contender in plan.contenders], absent)
     print(*table.head(found), sep="\n", flush=True)
     with run.Run(plan) as measuring:
         for row in measuring.rows():
             found.rows.append(row)
             print(table.line(row, found), flush=True)
-        found.ceilings = {
-            dtype: {"fma": ceilings.fma, "load": {str(size): rate for size, rate in ceilings.load.items()}}
-            for dtype, ceilings in measuring.ceilings.items()
-        }
+        found.ceilings = {dtype: ceilings.as_json() for dtype, ceilings in measuring.ceilings.items()}
     return found
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.contenders import PEERS
-from benchmarks.measure import Median
-from benchmarks.problem import GATES
-from benchmarks.results import Results, Row
-from benchmarks.table import with_interval
+from fastrnn.bench.figures import with_interval
+from fastrnn.bench.measure import Median
+from fastrnn.bench.problem import GATES
+from fastrnn.bench.results import Results, Row
 
 TIMES_THE_SCRIPT: dict[str, dict[int, float]] = {
     "float64": {32: 45, 64: 25, 100: 14, 128: 13, 256: 9.5, 512: 10, 1024: 4.2},

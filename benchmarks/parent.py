@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.ceilings import Ceilings
 from benchmarks.contenders import Contender
-from benchmarks.measure import Slice
-from benchmarks.problem import Problem
+from fastrnn.bench.ceilings import Ceilings
+from fastrnn.bench.measure import Slice
+from fastrnn.bench.problem import Problem
 
 
 class Worker:
     """One contender's process, pinned to a processor where the system can do that."""
 
     def __init__(self, contender: Contender, processor: int) -> None:
-        self.contender = contender
+        self.name, self.dtype = contender.name, contender.dtype
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115  (closed in __exit__)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", contender.name, str(processor)],
@@ -59,7 +59,7 @@ class Worker:
         if not answer:
             self.complaints.seek(0)
             complaint = self.complaints.read().decode(errors="replace")
-            raise RuntimeError(f"{self.contender.name} ended at {command}:\n{complaint}")
+            raise RuntimeError(f"{self.name} ended at {command}:\n{complaint}")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")  # needs no screen
 import matplotlib.pyplot as plt
 
-from benchmarks.results import Results, Row
+from fastrnn.bench.results import Results, Row
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; each line also has a marker of its own.
 STYLE = {

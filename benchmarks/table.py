@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from benchmarks.contenders import named
-from benchmarks.measure import Median
-from benchmarks.results import Results, Row, Side
+from fastrnn.bench.figures import ceilings, error, microseconds, with_interval
+from fastrnn.bench.results import Results, Row, Side
 
 LEGEND = """\
 train    one iteration of training, B = 1         sample   one character of {sample}, drawn one after the other
@@ -17,24 +17,6 @@ error    the largest difference from fastrnn.reference in float64, relative to e
          and char-gru: after some iterations); sample: characters that differ from the reference's of the same dtype
 The other columns are ratios: that side's time over fastrnn's, so above 1 fastrnn is faster. Medians of paired ratios;
 the true one lies within ± with 95 % confidence."""
-
-
-def digits(value: float, like: float | None = None) -> str:
-    """Three digits; or as many behind the point as `like` has with three."""
-    size = value if like is None else like
-    return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
-
-
-def with_interval(m: Median) -> str:
-    return f"{digits(m.value)} ±{digits(max(m.high - m.value, m.value - m.low), like=m.value)}"
-
-
-def microseconds(seconds: float) -> str:
-    return digits(seconds * 1e6) if seconds < 1e-3 else f"{seconds * 1e6:,.0f}"
-
-
-def error(row: Row, value: float, sample_length: int) -> str:
-    return f"{value * sample_length:.0f}/{sample_length}" if row.task == "sample" else f"{value:.0e}"
 
 
 def problem(row: Row, own_isa: str) -> str:
@@ -112,18 +94,6 @@ def slower(results: Results) -> Iterator[str]:
         yield "nowhere in this run"
 
 
-def ceilings(results: Results) -> Iterator[str]:
-    found = results.ceilings
-    peaks = ", ".join(f"{dtype} {2e-9 * ceiling['fma']:.0f} GFLOP/s" for dtype, ceiling in found.items())
-    yield f"multiply-adds (a multiplication and an addition each): {peaks}"
-    yield f"{'loads, GB/s':12}" + "".join(
-        f"{f'{int(size) >> 10} KB' if int(size) < 1 << 20 else f'{int(size) >> 20} MB':>8}"
-        for size in next(iter(found.values()))["load"]
-    )
-    for dtype, ceiling in found.items():
-        yield f"  {dtype:10}" + "".join(f"{1e-9 * rate:8.0f}" for rate in ceiling["load"].values())
-
-
 def head(results: Results) -> Iterator[str]:
     yield ", ".join(f"{key} {value}" for key, value in results.machine.items())
     yield ""
@@ -143,5 +113,5 @@ def tail(results: Results) -> Iterator[str]:
     if found:
         yield from ("", "Multiply-adds of forward and backward at their peak, as a share of the time taken", *found)
     yield from ("", "Largest errors against fastrnn.reference in float64", *errors(results))
-    yield from ("", "The processor's ceilings in this run, one thread", *ceilings(results))
+    yield from ("", "The processor's ceilings in this run, one thread", *ceilings(results.ceilings))
     yield from ("", "Where fastrnn is slower", *slower(results))

@@ -8,11 +8,9 @@
 It ends with its input. `parent.py` is the other end of the pipes.
 """
 
-import gc
 import json
 import os
 import sys
-from functools import lru_cache
 from typing import Any
 
 
@@ -22,32 +20,27 @@ def main(name: str, processor: int) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is not an answer
 
-    from benchmarks import ceilings, check, measure
     from benchmarks.contenders import named
-    from benchmarks.problem import Problem
+    from fastrnn.bench.ceilings import Ceilings
+    from fastrnn.bench.local import Local
+    from fastrnn.bench.problem import Problem
 
     contender = named(name)
-    prober = lru_cache(maxsize=4)(ceilings.Prober)
-    job: Any = None
+    side = Local(name, contender.job, contender.dtype)
 
     def answer(command: str, **arguments: Any) -> dict[str, Any]:
-        nonlocal job
         if command == "close":
-            job = None
-            gc.enable()
+            side.close()
             return {}
         if command == "open":
-            problem = Problem(**arguments["problem"]).of_dtype(contender.dtype)
-            job = contender.job(arguments["task"], problem)
-            error = check.error(job, arguments["task"], problem)
-            gc.collect()
-            gc.disable()
-            return {"error": error, "unit": job.unit}
+            error, unit = side.open(arguments["task"], Problem(**arguments["problem"]))
+            return {"error": error, "unit": unit}
         if command == "run":
-            piece = measure.quiet(job.run, arguments["times"], arguments["warm_up"])
+            piece = side.run(arguments["times"], arguments["warm_up"])
             return {"wall": piece.wall, "processor": piece.processor}
-        fma, load = prober(arguments["dtype"], tuple(arguments["footprints"])).probe()
-        return {"fma": fma, "load": list(load.values())}
+        ceilings = Ceilings(arguments["dtype"])
+        side.probe(ceilings, tuple(arguments["footprints"]))
+        return {"fma": ceilings.fma, "load": list(ceilings.load.values())}
 
     for line in sys.stdin:
         print(json.dumps(answer(**json.loads(line))), file=answers, flush=True)

@@ -57,7 +57,7 @@ def exit_code_of(prog: str, work: Callable[[], None], *, memory_remedy: str) -> 
         _discard(sys.stdout)
         return 0 if isinstance(error, BrokenPipeError) else _say(f"{prog}: standard output: {error.strerror}\n", 1)
     except MemoryError as error:
-        return _say(f"{prog}: {error or 'there is not enough memory'}: {memory_remedy}\n", 1)
+        return _say(f"{prog}: {str(error) or 'there is not enough memory'}: {memory_remedy}\n", 1)
     except (FastRNNError, ValueError, ImportError) as error:
         return _say(f"{prog}: {error}\n", 1)
     return 0

@@ -16,13 +16,14 @@ if not (ROOT / "benchmarks" / "__main__.py").exists():
     pytest.skip("benchmarks/ is not beside tests/: it is no part of the package", allow_module_level=True)
 sys.path.append(str(ROOT))
 
-from benchmarks import check, floor, goals, measure, problem, results, table  # noqa: E402
-from benchmarks.ceilings import Ceilings  # noqa: E402
+from benchmarks import goals, table  # noqa: E402
 from benchmarks.contenders import FASTRNN, LAYERS, NUMPY, PEERS, batched, script  # noqa: E402
-from benchmarks.measure import Median, Slice  # noqa: E402
 from benchmarks.parent import Worker  # noqa: E402
-from benchmarks.problem import GATES, Problem  # noqa: E402
 from fastrnn import reference  # noqa: E402
+from fastrnn.bench import check, floor, measure, problem, results  # noqa: E402
+from fastrnn.bench.ceilings import Ceilings  # noqa: E402
+from fastrnn.bench.measure import Median, Slice  # noqa: E402
+from fastrnn.bench.problem import GATES, Problem  # noqa: E402
 
 SMALL = Problem("float64", H=9, B=3, T=6, V=7, learning_rate=0.02, clip=0.1)  # a clip that many gradients reach
 LARGEST_ERROR = {"float64": 1e-12, "float32": 1e-4}

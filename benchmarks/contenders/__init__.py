@@ -1,4 +1,4 @@
-"""Who is compared: each contender is one module here, which names the tasks it can do in TASKS.
+"""Who is compared: each contender is one module, here or in fastrnn/bench, which names the tasks it can do in TASKS.
 
 A contender runs in a process of its own (benchmarks/worker.py), so that each may want another version, number of
 threads or memory allocator, and only what it needs is imported there.
@@ -9,16 +9,18 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.contenders.job import Job
-from benchmarks.problem import Problem
+from fastrnn.bench.job import Job
+from fastrnn.bench.problem import Problem
 
 LAYERS = ("layer", "stream", "step", "char-gru")
 ALL = ("train", "lossFun", "sample", "batch", *LAYERS)
 
+NATIVE = "fastrnn.bench.native"
+
 
 @dataclass(frozen=True)
 class Contender:
-    """`module` within this package has TASKS, what makes a job of each of `tasks`. `needs`: the libraries that it
+    """`module` has TASKS, what makes a job of each of `tasks`. `needs`: the libraries that it
     imports, by the names to install them by too. `dtype`: the only one it computes in."""
 
     name: str
@@ -33,28 +35,28 @@ class Contender:
         return [name for name in self.needs if importlib.util.find_spec(name) is None]
 
     def job(self, task: str, problem: Problem) -> Job:
-        job: Job = importlib.import_module(f"benchmarks.contenders.{self.module}").TASKS[task](problem)
+        job: Job = importlib.import_module(self.module).TASKS[task](problem)
         return job
 
 
-FASTRNN = Contender("fastrnn", "native", "fastrnn's kernels")
+FASTRNN = Contender("fastrnn", NATIVE, "fastrnn's kernels")
 NUMPY = (
     Contender(
         "script",
-        "script",
+        "benchmarks.contenders.script",
         "the min-char-rnn algorithm in NumPy: one-hot vectors, np.dot for each step; always in float64",
         tasks=("train", "lossFun", "sample"),
         dtype="float64",
     ),
     Contender(
         "reference",
-        "reference",
+        "fastrnn.bench.reference",
         "fastrnn.reference, in NumPy: the same with columns of Wxh instead of one-hot vectors",
         tasks=("train", "lossFun", "sample"),
     ),
     Contender(
         "batched",
-        "batched",
+        "benchmarks.contenders.batched",
         "NumPy rewritten: one matrix product per sequence wherever the algorithm allows it",
         tasks=("train", "lossFun", "batch"),
     ),
@@ -62,28 +64,28 @@ NUMPY = (
 PEERS = (
     Contender(
         "pytorch",
-        "pytorch",
+        "benchmarks.contenders.pytorch",
         "PyTorch: nn.RNN, GRU or LSTM on one-hot vectors, nn.Linear, cross_entropy, autograd, torch.optim",
         tasks=("train", "batch", *LAYERS),
         needs=("torch",),
     ),
     Contender(
         "loop",
-        "pytorch_loop",
+        "benchmarks.contenders.pytorch_loop",
         "PyTorch: each layer called for every single character",
         tasks=("char-gru",),
         needs=("torch",),
     ),
     Contender(
         "jax",
-        "jax_scan",
+        "benchmarks.contenders.jax_scan",
         "JAX: 20 iterations in one jit by lax.scan, the gradient of Whh one product per sequence",
         tasks=("train", "batch", "layer"),
         needs=("jax",),
     ),
     Contender(
         "numba",
-        "numba_dot",
+        "benchmarks.contenders.numba_dot",
         "numba: all iterations in one compiled call, np.dot for the products, otherwise as batched",
         tasks=("train",),
         needs=("numba", "scipy"),
@@ -93,7 +95,7 @@ PEERS = (
 
 def of_isa(isa: str) -> Contender:
     """fastrnn by another instruction set."""
-    return Contender(f"fastrnn {isa}", "native", f"fastrnn by {isa}", environment={"FASTRNN_ISA": isa})
+    return Contender(f"fastrnn {isa}", NATIVE, f"fastrnn by {isa}", environment={"FASTRNN_ISA": isa})
 
 
 def named(name: str) -> Contender:

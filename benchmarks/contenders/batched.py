@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.contenders.job import Calls, Job
-from benchmarks.problem import Array, Indices, Problem, batch, text, weights
+from fastrnn.bench.job import Calls, Job
+from fastrnn.bench.problem import Array, Indices, Problem, batch, text, weights
 
 
 def joined(arrays: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.contenders.job import Job
-from benchmarks.problem import ITERATIONS, Array, Problem, layer_weights, linear_weights, streams
+from fastrnn.bench.job import Job
+from fastrnn.bench.problem import ITERATIONS, Array, Problem, layer_weights, linear_weights, streams
 
 jax.config.update("jax_enable_x64", True)
 

@@ -12,8 +12,8 @@ import numpy as np
 from jax import lax
 
 from benchmarks.contenders import jax_layers
-from benchmarks.contenders.job import Calls, Job
-from benchmarks.problem import ITERATIONS, Array, Problem, batch, text, weights
+from fastrnn.bench.job import Calls, Job
+from fastrnn.bench.problem import ITERATIONS, Array, Problem, batch, text, weights
 
 jax.config.update("jax_enable_x64", True)
 

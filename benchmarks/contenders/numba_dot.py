@@ -7,8 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from benchmarks.contenders.job import Job
-from benchmarks.problem import Array, Problem, text, weights
+from fastrnn.bench.job import Job
+from fastrnn.bench.problem import Array, Problem, text, weights
 
 
 def loss_and_gradients(parameters: Any, gradients: Any, inputs: Any, targets: Any, hs: Any, da: Any, p: Any) -> float:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from benchmarks.contenders import pytorch_layers
-from benchmarks.contenders.job import Calls, Job
-from benchmarks.problem import Array, Problem, batch, text, weights
+from fastrnn.bench.job import Calls, Job
+from fastrnn.bench.problem import Array, Problem, batch, text, weights
 
 
 class Network:

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders.job import Calls, Job
-from benchmarks.problem import (
+from fastrnn.bench.job import Calls, Job
+from fastrnn.bench.problem import (
     STREAM_LENGTH,
     Array,
     Problem,

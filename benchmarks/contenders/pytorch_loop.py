@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders.job import Job
 from benchmarks.contenders.pytorch_layers import CharacterGRU
-from benchmarks.problem import Problem
+from fastrnn.bench.job import Job
+from fastrnn.bench.problem import Problem
 
 
 class CharacterLoop(CharacterGRU):

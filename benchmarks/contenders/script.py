@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.job import Calls, Draws, Job
-from benchmarks.problem import SAMPLE_LENGTH, Array, Problem, text, weights
+from fastrnn.bench.job import Calls, Draws, Job
+from fastrnn.bench.problem import SAMPLE_LENGTH, Array, Problem, text, weights
 
 
 def one_hot(character: int, V: int) -> Array:

@@ -18,7 +18,9 @@ COMMANDS = {  # each with its module
     "sample": "sample",
     "eval": "evaluate",
     "info": "info",
+    "plot": "plot",
     "inspect": "inspect",
+    "bench": "bench",
 }
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from fastrnn.program import unread_stderr
 
@@ -34,3 +35,8 @@ def narrate(line: str) -> None:
     """A line on stderr."""
     with unread_stderr():
         print(line, file=sys.stderr, flush=True)
+
+
+def colours_for(stream: TextIO) -> bool:
+    """Whether to write colours there: to a terminal that has them, unless NO_COLOR says no (no-color.org)."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")

@@ -6,8 +6,8 @@ The parts add up. Kernels that overlap one part's arithmetic with another's load
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.ceilings import Ceilings
-from benchmarks.problem import GATES, Problem
+from fastrnn.bench.ceilings import Ceilings
+from fastrnn.bench.problem import GATES, Problem
 
 # Vector operations for each number, division and rounding by an addition counted as the one or two that they are:
 #   functions  28 in float64: 18 for e^r - 1 and 10 around it for tanh, 9 for exp in a softmax;

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.measure import Median
+from fastrnn.bench.measure import Median
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,19 @@ class Results:
         found = (row for row in self.rows if (row.task, row.dtype, row.H, row.B, row.isa, row.cell) == wanted)
         return next(found, None)
 
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON has it, every number with five digits: more than any measurement here has."""
+        values: dict[str, Any] = _rounded(dataclasses.asdict(self))
+        return values
+
     def write(self, path: str) -> None:
+        """Writes that into a file."""
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(_rounded(dataclasses.asdict(self)), file, indent=1)
+            json.dump(self.as_json(), file, indent=1)
             file.write("\n")
 
 
 def _rounded(value: Any) -> Any:
-    """Five digits of every number: more than any measurement here has."""
     if isinstance(value, float):
         return float(f"{value:.4e}")
     if isinstance(value, dict):

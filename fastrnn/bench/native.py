@@ -1,10 +1,10 @@
 """fastrnn itself."""
 
 import fastrnn
-from benchmarks.contenders import layers, library
-from benchmarks.contenders.job import Calls, Job
-from benchmarks.problem import ITERATIONS, Problem, batch, weights
 from fastrnn import min_char_rnn
+from fastrnn.bench import layers, library
+from fastrnn.bench.job import Calls, Job
+from fastrnn.bench.problem import ITERATIONS, Problem, batch, weights
 
 
 def batched_loss(problem: Problem) -> Job:

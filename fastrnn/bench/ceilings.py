@@ -6,11 +6,12 @@ is held against them, because the clock's frequency drifts.
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from benchmarks.problem import Array
 from fastrnn import _core
+from fastrnn.bench.problem import Array
 
 SLICE = 0.0005  # seconds that a probe takes, about
 REPEATS = 3  # of which the best counts
@@ -68,6 +69,10 @@ class Ceilings:
         self.fma = max(self.fma, fma)
         for footprint, rate in load.items():
             self.load[footprint] = max(self.load.get(footprint, 0.0), rate)
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as JSON has them."""
+        return {"fma": self.fma, "load": {str(footprint): rate for footprint, rate in self.load.items()}}
 
 
 class Prober:

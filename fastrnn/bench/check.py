@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.contenders.job import Job
-from benchmarks.contenders.library import Training
-from benchmarks.contenders.reference import TASKS
-from benchmarks.problem import ITERATIONS, Array, Problem, batch, checked_iterations, weights
 from fastrnn import reference
+from fastrnn.bench.job import Job
+from fastrnn.bench.library import Training
+from fastrnn.bench.problem import ITERATIONS, Array, Problem, batch, checked_iterations, weights
+from fastrnn.bench.reference import TASKS
 
 
 def _train(problem: Problem) -> Sequence[Array]:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.problem import Array
+from fastrnn.bench.problem import Array
 
 
 class Job(Protocol):
