@@ -18,7 +18,7 @@ import fastrnn
 from fastrnn.cli import main
 
 PROGRAM = [sys.executable, "-m", "fastrnn"]
-UNSET = ("PYTHONUNBUFFERED", "PYTHONHASHSEED", "PYTHONIOENCODING", "NO_COLOR", "FASTRNN_ISA")
+UNSET = ("PYTHONUNBUFFERED", "PYTHONHASHSEED", "PYTHONIOENCODING", "NO_COLOR", "FASTRNN_ISA", "COLUMNS", "LINES")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in UNSET} | {
     "PYTHONPATH": str(Path(fastrnn.__file__).parents[1]),  # the child tests the fastrnn that this process has imported
     "PYTHONUTF8": "1",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,9 +37,17 @@ class Problem:
         return self if dtype is None else replace(self, dtype=dtype)
 
 
-@cache
+_texts: dict[int, Indices] = {}  # functools.cache would hide the function's type
+
+
 def text(V: int) -> Indices:
     """The manual that every Python brings, in its V most frequent characters, the others left out, as numbers."""
+    if V not in _texts:
+        _texts[V] = _encoded_manual(V)
+    return _texts[V]
+
+
+def _encoded_manual(V: int) -> Indices:
     manual = default_text()
     frequent = sorted(set(manual), key=lambda character: (-manual.count(character), character))[:V]
     manual = "".join(character for character in manual if character in frequent)
