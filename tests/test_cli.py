@@ -234,6 +234,12 @@ def test_epochs_are_passes_over_the_text(run, text_file):
     assert fastrnn.load("more").iterations == 3 * model.iterations_per_epoch
 
 
+def test_patience_ends_a_run_early(run, text_file):
+    still = ["--learning-rate", 1e-30, "--schedule", "constant", "--patience", 2]
+    assert run("train", text_file, *SMALL, *still, "--iterations", 10**6, "--quiet").code == 0
+    assert fastrnn.load("model.safetensors").iterations == 60  # the first record, and two that are no better
+
+
 def test_a_run_of_minutes_ends_with_its_schedule(run, text_file):
     result = run("train", text_file, *SMALL, "--every", 2000, "--minutes", 0.01, "--quiet", "--json")
     model = fastrnn.load("model.safetensors")
