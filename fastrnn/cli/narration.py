@@ -4,6 +4,7 @@ import math
 import os
 import sys
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastrnn.cli.output import narrate
@@ -39,7 +40,7 @@ def narrator(quiet: bool) -> Narrator:
     if not sys.stderr.isatty():
         return Lines()
     try:
-        from tqdm import tqdm
+        tqdm = import_module("tqdm").tqdm
     except ImportError:
         narrate("a line for each record; for a progress bar: pip install 'fastrnn[progress]'")
         return Lines()

@@ -12,10 +12,10 @@ from fastrnn.program import UsageError, integer, real
 # In a minute on one core, of what was tried on Python's manual, these came to the fewest bits per character held out.
 DEFAULTS: dict[str, Any] = {
     "cell": "gru",
-    "hidden_size": 256,
-    "num_layers": 1,
+    "hidden_size": 192,
+    "num_layers": 2,
     "embedding_size": None,
-    "seq_length": 50,
+    "seq_length": 64,
     "batch_size": 16,
     "chunks": "stream",
     "optimizer": "adam",
@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "warmup": 0,
     "clip_value": None,
     "clip_norm": 5.0,
-    "dropout": 0.0,
+    "dropout": 0.2,
     "tokens": "char",
     "unknown": None,
     "newline": None,
@@ -36,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "dtype": "float32",
     "seed": None,
 }
-LEARNING_RATES = {"sgd": 0.1, "adagrad": 0.1, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
+LEARNING_RATES = {"sgd": 0.1, "adagrad": 0.1, "rmsprop": 0.002, "adam": 0.004, "adamw": 0.004}
 COSINE_END = 0.1  # where a run of so many minutes ends, it can be resumed and still learns
 TRAINING = (*DEFAULTS, "iterations", "epochs", "validation", "patience", "every")  # what CharRNN and fit speak of
 WHOLE_RUN = 2**31 - 1  # stands for the iterations of a run, until they are known
