@@ -187,9 +187,7 @@ def test_train_saves_a_model_and_tells_how_well_it_does(run, text_file):
     model = fastrnn.load("model.safetensors")
     assert model.iterations == 50
     bits = model.history[-1].validation_loss / np.log(2)
-    assert re.fullmatch(
-        rf"model.safetensors: 50 iterations, \d\.\d+ .*, {bits:.3f} on the text held out\n", result.stdout
-    )
+    assert result.stdout == f"model.safetensors: 50 iterations, bits per character {bits:.3f} on the text held out\n"
     # No terminal, no bar: a line for each record, and samples.
     assert [f"iteration {n} of 50: " in result.stderr for n in (20, 40)] == [True, True]
     assert re.findall(r"^---- iteration (\d+)$", result.stderr, re.MULTILINE) == ["20", "40"]
@@ -232,6 +230,12 @@ def test_epochs_are_passes_over_the_text(run, text_file):
     assert model.iterations == 2 * model.iterations_per_epoch > 0
     run("train", "--resume", "model.safetensors", "--epochs", 1, "--quiet", "-o", "more")
     assert fastrnn.load("more").iterations == 3 * model.iterations_per_epoch
+
+
+def test_patience_ends_a_run_early(run, text_file):
+    still = ["--learning-rate", 1e-30, "--schedule", "constant", "--patience", 2]
+    assert run("train", text_file, *SMALL, *still, "--iterations", 10**6, "--quiet").code == 0
+    assert fastrnn.load("model.safetensors").iterations == 60  # the first record, and two that are no better
 
 
 def test_a_run_of_minutes_ends_with_its_schedule(run, text_file):

@@ -199,8 +199,6 @@ def _report(run: Run, output: str, args: argparse.Namespace) -> None:
             }
         )
         return
-    validation = line["validation_bits_per_char"]
-    held_out = "" if validation is None else f", {validation:.3f} on the text held out"
-    print(
-        f"{output}: {model.iterations} iterations, {line['bits_per_char']:.3f} bits per character{held_out}", flush=True
-    )
+    held_out = line["validation_bits_per_char"]
+    bits = f"{line['bits_per_char']:.3f} in training" if held_out is None else f"{held_out:.3f} on the text held out"
+    print(f"{output}: {model.iterations} iterations, bits per character {bits}", flush=True)

@@ -79,11 +79,10 @@ class Run:
         try:
             self._fit(iterations=0)  # builds the model, reads the text
             self._train()
+            self._end()
         except (KeyboardInterrupt, NumericalError):
-            with _no_ctrl_c():
-                self._end()
+            self._end()
             raise
-        self._end()
 
     def _train(self) -> None:
         goal = self._goal()
@@ -104,10 +103,11 @@ class Run:
         self.model.fit(self._text, validation=self.plan.validation, every=self.plan.every, **more)
 
     def _end(self) -> None:
-        self._narrator.end()
-        if self.model.iterations:
-            self.model.save(self._output)
-            self._history.write(self.model, final=True)
+        with _no_ctrl_c():
+            self._narrator.end()
+            if self.model.iterations:
+                self.model.save(self._output)
+                self._history.write(self.model, final=True)
 
     def newest_record(self) -> "Record | None":
         """The last of the history, or what was told after that; None if nothing was trained."""
@@ -185,7 +185,7 @@ def _sample(model: "CharRNN") -> str:
 
 @contextlib.contextmanager
 def _no_ctrl_c() -> Iterator[None]:
-    """An impatient second Ctrl-C does not keep the model from being saved."""
+    """While the model is saved, which is soon done: an impatient second Ctrl-C does not prevent it."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
