@@ -93,6 +93,14 @@ def integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
 
 
+def at_least_zero(text: str) -> int:
+    """An integer that is not negative."""
+    number = integer(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, not {number}")
+    return number
+
+
 def at_least_one(text: str) -> int:
     """An integer of at least 1."""
     number = integer(text)

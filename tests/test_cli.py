@@ -103,6 +103,7 @@ def test_help_imports_nothing_that_takes_time():
         (["train", "--hidden-size", "0"], "fastrnn train: --hidden-size must be at least 1, not 0; see"),
         (["train", "--hidden-size", "ten"], "argument --hidden-size: must be an integer, not 'ten'"),
         (["train", "--iterations", "0"], "argument --iterations: must be at least 1, not 0"),
+        (["train", "--sample-every", "-1"], "argument --sample-every: must be at least 0, not -1"),
         (["train", "--minutes", "nan"], "argument --minutes: must be positive and finite, not nan"),
         (["train", "--iterations", "5", "--epochs", "1"], "argument --epochs: not allowed with argument --iterations"),
         (["train", "--validation", "1"], "--validation must be at least 0 and below 1, the share to hold out, not 1"),

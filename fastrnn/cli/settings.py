@@ -78,7 +78,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     option("schedule_factor", "what a step multiplies by, or the cosine ends at", "default: 0.5, 0", **fraction)
     option("warmup", "iterations in which the learning rate rises first", **number)
-    option("clip_value", "bound of each element of the gradients, or none", type=_limit, metavar="X")
+    option("clip_value", "bound of each element of the gradients, or none", "default: none", type=_limit, metavar="X")
     option("clip_norm", "bound of the norm of all gradients, or none", type=_limit, metavar="X")
     option("dropout", "share of each layer's outputs that is set to 0 in training", **fraction)
     option("tokens", "what the text is made of", choices=("char", "byte", "word"))

@@ -22,7 +22,7 @@ from fastrnn.cli.settings import (
 from fastrnn.cli.texts import STDIN, read_texts
 from fastrnn.cli.training import Plan, Run
 from fastrnn.errors import NumericalError
-from fastrnn.program import UsageError, at_least_one, integer, positive, real
+from fastrnn.program import UsageError, at_least_one, at_least_zero, positive, real
 
 if TYPE_CHECKING:
     from fastrnn import CharRNN
@@ -36,6 +36,7 @@ EVERY = 500
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fastrnn train`."""
+    parser.usage = f"{parser.prog} [TEXT ...] [options]"
     parser.description = (
         "Trains a model on texts, with a bar that shows how far, how fast and how well. Ctrl-C saves it and exits\n"
         "with 130; --resume goes on exactly there."
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sample-every",
-        type=integer,
+        type=at_least_zero,
         metavar="N",
         help="iterations from sample to sample, 0 for none (default: five in the run)",
     )
