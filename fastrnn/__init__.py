@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fastrnn.clipping import clip_gradient_norm, clip_gradient_value
     from fastrnn.cpu import cpu_info
     from fastrnn.errors import FastRNNError, GradientCheckError, ModelFileError, NumericalError
-    from fastrnn.flow import gradient_flow
-    from fastrnn.flow_result import GradientFlow
+    from fastrnn.flow.measure import gradient_flow
+    from fastrnn.flow.result import GradientFlow
     from fastrnn.gradient_check import check_gradients
     from fastrnn.history import History
     from fastrnn.layers import GRU, LSTM, RNN, Embedding, Linear
@@ -32,8 +32,8 @@ _ROOMS = (  # of these names
     "clipping",
     "cpu",
     "errors",
-    "flow",
-    "flow_result",
+    "flow.measure",
+    "flow.result",
     "gradient_check",
     "history",
     "layers",

@@ -12,8 +12,8 @@ import pytest
 
 import fastrnn
 from fastrnn import CharRNN, gradient_flow, reference
-from fastrnn.gates import gates
-from fastrnn.parts import single_layers
+from fastrnn.flow.gates import gates
+from fastrnn.flow.parts import single_layers
 
 T, B, INPUTS, H = 6, 3, 2, 4
 LAYERS = [

@@ -9,8 +9,8 @@ import pytest
 from commands import at_terminal, call
 
 import fastrnn
-from fastrnn.plot import Course, Plot, Scale, course, names_of_files
-from fastrnn.plot_terminal import in_terminal
+from fastrnn.plot.course import Course, Plot, Scale, course, names_of_files
+from fastrnn.plot.terminal import in_terminal
 
 TEXT = "she sells sea shells by the sea shore\n" * 40
 NOTHING = [math.nan] * 3
@@ -162,7 +162,7 @@ def test_colours_only_at_a_terminal_and_the_picture_is_as_wide(tmp_path, capsys)
 
 
 def test_the_picture_has_the_data_and_says_what_it_shows(matplotlib):
-    from fastrnn.plot_picture import picture
+    from fastrnn.plot.picture import picture
 
     figure = picture(Plot([FIRST, SECOND], Scale(log_iterations=True)))
     (axes,) = figure.axes
@@ -192,7 +192,7 @@ def test_the_picture_has_the_data_and_says_what_it_shows(matplotlib):
 
 
 def test_files_are_png_or_svg_and_any_name_can_stand_in_them(matplotlib, tmp_path, recwarn):
-    from fastrnn.plot_picture import picture, write
+    from fastrnn.plot.picture import picture, write
 
     odd = made("_$x^{$ \u4e2d.safetensors", [3, 2, 1], [3, 2, 1])
     for name in ("one.svg", "two.svg", "picture.PNG"):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastrnn import CharRNN, NumericalError, cli, reference
-from fastrnn.report import inspect_text
-from fastrnn.traits import traits
+from fastrnn.report.contents import inspect_text
+from fastrnn.report.traits import traits
 
 TEXT = 'He said: "To be, or not."\n    She (who knew 12 of THEM) asked: "Why?"\n\nNobody said anything.\n' * 6
 

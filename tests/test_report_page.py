@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fastrnn import CharRNN
-from fastrnn.report import inspect_text
-from fastrnn.report_page import page
+from fastrnn.report.contents import inspect_text
+from fastrnn.report.page import page
 
 NASTY = (
     '</script><script>alert("1")</script><!-- & &lt; &amp; <b>bold</b> \'quoted\' "Quoted" \\u003c ${x} $title '

@@ -10,7 +10,7 @@ from fastrnn.cli.texts import STDIN, read_texts
 from fastrnn.program import UsageError, at_least_one
 
 if TYPE_CHECKING:
-    from fastrnn.report import Report
+    from fastrnn.report.contents import Report
 
 HELP = "look inside a model while it reads a text"
 OUTPUT = "report.html"
@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the page."""
-    from fastrnn.report import inspect_text
-    from fastrnn.report_page import page
+    from fastrnn.report.contents import inspect_text
+    from fastrnn.report.page import page
 
     _check_output(args)
     model = load_char_rnn(args.model)

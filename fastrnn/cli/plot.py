@@ -45,18 +45,18 @@ def picture_file(text: str) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Draws."""
-    from fastrnn import plot, plot_picture, plot_terminal
+    from fastrnn.plot import course, picture, terminal
 
-    names = plot.names_of_files(args.models)
-    courses = [plot.course(load_char_rnn(path), name) for path, name in zip(args.models, names, strict=True)]
-    scale = plot.Scale(log_iterations=args.log in ("iterations", "both"), log_loss=args.log in ("loss", "both"))
-    drawn = plot.Plot(courses, scale)
+    names = course.names_of_files(args.models)
+    courses = [course.course(load_char_rnn(path), name) for path, name in zip(args.models, names, strict=True)]
+    scale = course.Scale(log_iterations=args.log in ("iterations", "both"), log_loss=args.log in ("loss", "both"))
+    drawn = course.Plot(courses, scale)
     if args.output:
-        plot_picture.write(plot_picture.picture(drawn), args.output)
+        picture.write(picture.picture(drawn), args.output)
         if not args.quiet:
             narrate(f"wrote {args.output}")
     if args.json:
         print_json({"models": [course.as_json() for course in courses]})
     elif args.terminal or not args.output:
         width, height = shutil.get_terminal_size()
-        print(plot_terminal.in_terminal(drawn, width, height, colours_for(sys.stdout)))
+        print(terminal.in_terminal(drawn, width, height, colours_for(sys.stdout)))

@@ -10,12 +10,12 @@ from fastrnn.arguments import integer
 from fastrnn.arrays import Array
 from fastrnn.char_rnn import CharRNN
 from fastrnn.errors import NumericalError
-from fastrnn.flow import flow_of_model
-from fastrnn.flow_result import GradientFlow
-from fastrnn.parts import parts_of
+from fastrnn.flow.measure import flow_of_model
+from fastrnn.flow.parts import parts_of
+from fastrnn.flow.result import GradientFlow
+from fastrnn.report.traits import traits
 from fastrnn.text import Text
 from fastrnn.tokens import ByteTokens, Tokens
-from fastrnn.traits import traits
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -29,7 +29,7 @@ class Unit:
     """A hidden unit over n tokens.
 
     activation (n,): its output h_t after each token. deviation: the activation's standard deviation. trait: the one of
-    `fastrnn.traits` that it correlates with most, in absolute value; correlation: that coefficient, in [-1, 1]; None
+    `report.traits` that it correlates with most, in absolute value; correlation: that coefficient, in [-1, 1]; None
     and 0 for a unit that does not change, or a text without traits.
     """
 
@@ -91,7 +91,7 @@ def inspect_text(model: CharRNN, text: Text, *, characters: int = 4000, units: i
 
     The most telling units come first. A unit is as telling as the largest absolute value of the correlation coefficient
     (Pearson's) of its activation with a trait of the place in the text: inside quotation marks, position in the line,
-    upper case, a space next, ... (see `fastrnn.traits`; those that fewer than 10 places have or lack are left out). So
+    upper case, a space next, ... (see `report.traits`; those that fewer than 10 places have or lack are left out). So
     that the first are not all about the same, the best unit of each trait comes before the second of any; among units
     of the same rank the more telling one first, then the one of the larger standard deviation.
 

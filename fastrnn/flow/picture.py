@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from fastrnn.flow_result import GradientFlow
+    from fastrnn.flow.result import GradientFlow
 
 STYLES = ("-", "--", ":", "-.")  # of layers: lines are told apart without colours
 BLUE, ORANGE = "#0b5fa5", "#b85400"

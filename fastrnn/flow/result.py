@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn import flow_plot
+from fastrnn.flow import picture
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class GradientFlow:
         target: a path to write, in the format that its ending says, of norms by lag, singular values and shares of
         saturated units side by side; or a `matplotlib.axes.Axes`, for the norms by lag alone.
         """
-        flow_plot.plot(self, target)
+        picture.plot(self, target)
 
     def __repr__(self) -> str:
         """A table."""

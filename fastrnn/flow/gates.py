@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastrnn import _core
 from fastrnn.arrays import Array, Integers, is_integer
-from fastrnn.parts import Recurrent
+from fastrnn.flow.parts import Recurrent
 
 NAMES = {1: ("h",), 3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}  # by the number of gates, in the order of the rows
 TANH_SATURATED = 0.97  # of |tanh a| above it the derivative is below 0.06, of at most 1

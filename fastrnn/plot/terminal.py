@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.plot import BEST, LOSS, SMOOTH, VALIDATION, Plot, Values
+from fastrnn.plot.course import BEST, LOSS, SMOOTH, VALIDATION, Plot, Values
 
 Cell = tuple[int, int]  # column and row, from below
 

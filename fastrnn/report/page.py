@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: how it is shown. What is shown is computed in `fastrnn.report`."""
+"""A report as one HTML page that needs nothing else: how it is shown. What is shown is computed in `contents.py`."""
 
 import base64
 import json
@@ -13,9 +13,9 @@ import numpy as np
 
 from fastrnn import __version__
 from fastrnn.arrays import Array
-from fastrnn.flow_result import GradientFlow
-from fastrnn.report import Report, Unit
-from fastrnn.report_charts import LEFT, RIGHT, WIDTH, flow_chart, loss_chart
+from fastrnn.flow.result import GradientFlow
+from fastrnn.report.charts import LEFT, RIGHT, WIDTH, flow_chart, loss_chart
+from fastrnn.report.contents import Report, Unit
 
 TOKEN = {"char": "character", "byte": "byte", "word": "word"}
 LOSS_LEVELS = (1, 2, 4, 7)  # bits, from which a token has the next stronger colour
@@ -58,7 +58,7 @@ def page(report: Report, model_name: str, text_name: str) -> str:
 
 
 def _resource(ending: str) -> str:
-    return resources.files("fastrnn").joinpath(f"report_page.{ending}").read_text("utf-8")
+    return resources.files("fastrnn.report").joinpath(f"page.{ending}").read_text("utf-8")
 
 
 def _encodable(text: str) -> str:

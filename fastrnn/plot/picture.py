@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from fastrnn.plot import BEST, CURVES, LOSS, SMOOTH, VALIDATION, Plot
+from fastrnn.plot.course import BEST, CURVES, LOSS, SMOOTH, VALIDATION, Plot
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; each model's validation also has a marker of its own.
 STYLES = list(

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from fastrnn.arguments import integer, positive
 from fastrnn.arrays import Array, Integers, real_array
 from fastrnn.char_rnn import CharRNN
-from fastrnn.flow_result import GradientFlow
-from fastrnn.gates import blocks
+from fastrnn.flow.gates import blocks
+from fastrnn.flow.parts import Parts, Recurrent, parts_of, single_layers
+from fastrnn.flow.result import GradientFlow
+from fastrnn.flow.walk import Walk, columns, side_by_side, zero_state
 from fastrnn.layers import GRU, LSTM, RNN
 from fastrnn.losses import softmax_cross_entropy
-from fastrnn.parts import Parts, Recurrent, parts_of, single_layers
 from fastrnn.random import generator
-from fastrnn.walk import Walk, columns, side_by_side, zero_state
 
 Floats = NDArray[np.float64]
 

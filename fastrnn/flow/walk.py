@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.arrays import Array, Integers
-from fastrnn.gates import gates, saturated
-from fastrnn.parts import Recurrent
+from fastrnn.flow.gates import gates, saturated
+from fastrnn.flow.parts import Recurrent
 
 Floats = NDArray[np.float64]
 Parts = tuple[Array, ...]  # of a state, or of a gradient with respect to it: h, and of an LSTM c, each (1, B, H)

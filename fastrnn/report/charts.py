@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.flow_result import GradientFlow
+from fastrnn.flow.result import GradientFlow
 
 Floats = NDArray[np.float64]
 

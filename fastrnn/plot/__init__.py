@@ -1,0 +1,1 @@
+"""The course of training, drawn by matplotlib or with characters: `fastrnn plot`."""
