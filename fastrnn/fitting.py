@@ -65,7 +65,8 @@ class FittedModel(Model):
                 return progress.history
             if watch is not None and _is_true(watch(self, record or self._record(None))):
                 break
-        if iterations and (not progress.history or progress.history[-1].iteration != progress.iterations):
+        # Also after no iterations: Ctrl-C may have prevented it at the end of the last run.
+        if progress.loss is not None and [r.iteration for r in progress.history[-1:]] != [progress.iterations]:
             with self._lock.use():
                 progress.history.add(self._record(self._validate()))
         return progress.history

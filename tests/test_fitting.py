@@ -48,6 +48,8 @@ def test_a_provisional_record_goes_when_training_goes_on():
     assert len(model.history) == 1
     model.partial_fit(TEXT)
     assert len(model.history) == 0
+    model.fit(TEXT, iterations=0)  # one that is missing, as after Ctrl-C, is made up for
+    assert [record.iteration for record in model.history] == [6]
 
 
 def test_the_loss_of_a_record_is_of_the_last_iteration_per_token():
