@@ -13,6 +13,8 @@ from typing import NoReturn, TextIO
 
 from fastrnn.errors import FastRNNError
 
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
+
 
 class UsageError(Exception):
     """A wrong call that is only seen after its arguments were parsed."""
@@ -48,7 +50,7 @@ def exit_code_of(prog: str, work: Callable[[], None], *, memory_remedy: str) -> 
             return parsed.code if isinstance(parsed.code, int) else 0
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except UsageError as error:
         return _say(wrong_call(prog, str(error)), 2)
     except OSError as error:

@@ -6,12 +6,13 @@ What takes time to import, NumPy and the kernels too, is imported in `run`, so t
 """
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from types import ModuleType
 
 from fastrnn import __version__
-from fastrnn.program import OneLineParser, exit_code_of
+from fastrnn.program import INTERRUPTED, OneLineParser, exit_code_of
 
 COMMANDS = {  # each with its module
     "train": "train",
@@ -28,7 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command. Returns the exit code: 0 at the end, 1 on a failure, 2 on a wrong call, 130 on Ctrl-C."""
     arguments = sys.argv[1:] if argv is None else argv
     prog = f"fastrnn {arguments[0]}" if arguments and arguments[0] in COMMANDS else "fastrnn"
-    return exit_code_of(prog, lambda: _run(prog, arguments), memory_remedy="use a smaller model, batch or text")
+    code = exit_code_of(prog, lambda: _run(prog, arguments), memory_remedy="use a smaller model, batch or text")
+    if argv is None and code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process is ending: an impatient second Ctrl-C has no object
+    return code
 
 
 def _run(prog: str, arguments: list[str]) -> None:
