@@ -1,6 +1,7 @@
 """The picture of a gradient flow, by matplotlib."""
 
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 STYLES = ("-", "--", ":", "-.")  # of layers: lines are told apart without colours
 BLUE, ORANGE = "#0b5fa5", "#b85400"
+CHARACTERS_ACROSS = 150  # of the title, at the figure's width
 
 
 def plot(flow: "GradientFlow", target: Any) -> None:
@@ -30,7 +32,7 @@ def plot(flow: "GradientFlow", target: Any) -> None:
     _norms(flow, norms)
     _singular_values(flow, singular_values)
     _saturated(flow, saturated)
-    figure.suptitle(flow.name, fontsize="medium")
+    figure.suptitle(textwrap.fill(flow.name, CHARACTERS_ACROSS), fontsize="medium")
     figure.savefig(os.fspath(target))
 
 
