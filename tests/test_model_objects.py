@@ -189,6 +189,19 @@ def test_eight_threads_use_one_model_while_it_is_fitted(tmp_path):
     assert expected["files"]
 
 
+def test_eight_threads_train_eight_models_as_one_thread_would():
+    models = [small(cell=("rnn", "gru", "lstm")[i % 3], dropout=0.1, seed=i) for i in range(8)]
+    threads = [threading.Thread(target=model.fit, args=(TEXT,), kwargs={"iterations": 200}) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for i, model in enumerate(models):
+        alone = small(cell=("rnn", "gru", "lstm")[i % 3], dropout=0.1, seed=i)
+        alone.fit(TEXT, iterations=200)
+        assert same(model, alone)
+
+
 def test_two_threads_cannot_fit_one_model():
     model = small(hidden_size=64).build(TEXT)
     begun = threading.Event()
