@@ -32,6 +32,20 @@
  *     fastrnn_stack_output_f32 output = {.y = y};
  *     fastrnn_stack_forward_f32(&stack, &batch, &input, &output, tape, workspace);
  *
+ * A network over tokens, an embedding or 1-of-V codes, a stack, a linear layer, learns a text in one call, many iterations
+ * of any optimizer, and writes (fastrnn_network_sample_*):
+ *
+ *     fastrnn_network network = {.stack = stack, .outputs = 65};
+ *     fastrnn_network_offsets at;
+ *     fastrnn_network_parameters(&network, &at);             parameters, mean, squares: at.end numbers each
+ *     fastrnn_network_bytes memory;
+ *     fastrnn_network_memory_f32(&network, T, B, 0, &memory);
+ *     fastrnn_learner_f32 learner = {.parameters = parameters, .mean = mean, .squares = squares, .h = h};
+ *     fastrnn_optimizer adam = {FASTRNN_ADAM, {.adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}}};
+ *     fastrnn_training training = {.text = {characters, length, 1}, .schedule = {.learning_rate = 0.002},
+ *                                  .clip_value = 5, .clip_norm = INFINITY, .smooth_loss = T * log(65)};
+ *     fastrnn_network_train_f32(&network, T, B, &adam, &learner, &training, 1000, NULL, workspace);
+ *
  * Threads: the doors may be called from any number of threads at once, each with its own workspace and outputs. The
  * only global state is the chosen instruction set, one atomic pointer.
  *
