@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 
 from fastrnn import __version__
-from fastrnn.program import INTERRUPTED, OneLineParser, exit_code_of
+from fastrnn.program import OneLineParser, exit_code_of
 
 COMMANDS = {  # each with its module
     "train": "train",
@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     prog = f"fastrnn {arguments[0]}" if arguments and arguments[0] in COMMANDS else "fastrnn"
     code = exit_code_of(prog, lambda: _run(prog, arguments), memory_remedy="use a smaller model, batch or text")
-    if argv is None and code == INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process is ending: an impatient second Ctrl-C has no object
+    if argv is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process is ending, its work is done: nothing is left to stop
     return code
 
 
