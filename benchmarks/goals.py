@@ -1,7 +1,7 @@
 """The project's own targets, held against a run's figures. Ratios are goals; microseconds are goals for a single step
 only, where there is hardly anything else to compare it with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.contenders import PEERS
@@ -162,7 +162,10 @@ def of_min_char_rnn(results: Results) -> Iterator[Goal]:
 
 
 def lines(results: Results) -> Iterator[str]:
-    found = list(goals(results))
+    yield from verdicts(list(goals(results)))
+
+
+def verdicts(found: Sequence[Goal]) -> Iterator[str]:
     for goal in found:
         figure = "-" if goal.figure is None else with_interval(goal.figure)
         bound = f"at {'most' if goal.most else 'least'} {goal.wanted:g}"

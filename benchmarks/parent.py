@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.contenders import Contender
 from fastrnn.bench.ceilings import Ceilings
@@ -16,14 +16,15 @@ from fastrnn.bench.measure import Slice
 from fastrnn.bench.problem import Problem
 
 
-class Worker:
-    """One contender's process, pinned to a processor where the system can do that."""
+class Child:
+    """A contender's process, pinned to a processor where the system can do that. `module`: the program that it runs,
+    which is given the contender's name and the processor."""
 
-    def __init__(self, contender: Contender, processor: int) -> None:
+    def __init__(self, contender: Contender, processor: int, module: str) -> None:
         self.name, self.dtype = contender.name, contender.dtype
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115  (closed in __exit__)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", contender.name, str(processor)],
+            [sys.executable, "-m", module, contender.name, str(processor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.complaints,
@@ -34,7 +35,7 @@ class Worker:
         assert self.process.stdout is not None
         self.input, self.output = self.process.stdin, self.process.stdout
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -63,16 +64,23 @@ class Worker:
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def open(self, task: str, problem: Problem) -> tuple[float, int]:
-        """Makes the job ready. Its error against the reference, and the unit that `run` takes multiples of."""
-        answer = self.ask(command="open", task=task, problem=dataclasses.asdict(problem))
-        return answer["error"], answer["unit"]
-
     def run(self, times: int, warm_up: int) -> Slice:
         return Slice(**self.ask(command="run", times=times, warm_up=warm_up))
 
     def seconds(self, times: int, warm_up: int) -> float:
         return self.run(times, warm_up).wall
+
+
+class Worker(Child):
+    """One that `worker.py` runs in."""
+
+    def __init__(self, contender: Contender, processor: int) -> None:
+        super().__init__(contender, processor, "benchmarks.worker")
+
+    def open(self, task: str, problem: Problem) -> tuple[float, int]:
+        """Makes the job ready. Its error against the reference, and the unit that `run` takes multiples of."""
+        answer = self.ask(command="open", task=task, problem=dataclasses.asdict(problem))
+        return answer["error"], answer["unit"]
 
     def close(self) -> None:
         self.ask(command="close")

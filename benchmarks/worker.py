@@ -11,15 +11,26 @@ It ends with its input. `parent.py` is the other end of the pipes.
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
+Answer = Callable[..., dict[str, Any]]
 
-def main(name: str, processor: int) -> None:
+
+def serve(processor: int, begin: Callable[[], Answer]) -> None:
+    """Answers commands until there are no more. `begin` gives what answers them; it is called once the process is
+    pinned to its processor, so that any library it imports counts that one only."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {processor})  # before any library counts the processors
+        os.sched_setaffinity(0, {processor})
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is not an answer
+    answer = begin()
+    for line in sys.stdin:
+        print(json.dumps(answer(**json.loads(line))), file=answers, flush=True)
 
+
+def answering(name: str) -> Answer:
+    """What answers for this contender."""
     from benchmarks.contenders import named
     from fastrnn.bench.ceilings import Ceilings
     from fastrnn.bench.local import Local
@@ -42,9 +53,8 @@ def main(name: str, processor: int) -> None:
         side.probe(ceilings, tuple(arguments["footprints"]))
         return {"fma": ceilings.fma, "load": list(ceilings.load.values())}
 
-    for line in sys.stdin:
-        print(json.dumps(answer(**json.loads(line))), file=answers, flush=True)
+    return answer
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    serve(int(sys.argv[2]), lambda: answering(sys.argv[1]))

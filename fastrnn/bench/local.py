@@ -11,6 +11,15 @@ from fastrnn.bench.measure import Slice
 from fastrnn.bench.problem import Problem
 
 
+def slice_of(run: Callable[[int], None], times: int, warm_up: int) -> Slice:
+    """A slice of this work, without the garbage collector."""
+    gc.disable()
+    try:
+        return measure.quiet(run, times, warm_up)
+    finally:
+        gc.enable()
+
+
 class Local:
     """`make` makes the jobs; `dtype` is the only one that they compute in, or None for that of each problem."""
 
@@ -28,13 +37,9 @@ class Local:
         return error, job.unit
 
     def run(self, times: int, warm_up: int) -> Slice:
-        """A slice of the job, without the garbage collector."""
+        """A slice of the job."""
         assert self.job is not None
-        gc.disable()
-        try:
-            return measure.quiet(self.job.run, times, warm_up)
-        finally:
-            gc.enable()
+        return slice_of(self.job.run, times, warm_up)
 
     def seconds(self, times: int, warm_up: int) -> float:
         """Those of one unit of work, by the clock on the wall."""

@@ -18,14 +18,21 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def machine(libraries: Iterable[str], rounds: int) -> dict[str, Any]:
-    """The processor, versions of fastrnn and of these libraries, and the sizes that all rows have in common."""
+def environment(libraries: Iterable[str]) -> dict[str, Any]:
+    """The processor, and the versions of fastrnn and of these libraries."""
     return {
         "processor": processor(),
         "isa": fastrnn.cpu_info()["isa"],
         "fastrnn": fastrnn.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in libraries},
+    }
+
+
+def machine(libraries: Iterable[str], rounds: int) -> dict[str, Any]:
+    """The environment, and the sizes that all rows of min-char-rnn and of layers have in common."""
+    return {
+        **environment(libraries),
         "T": Problem.T,
         "V": Problem.V,
         "sample_length": SAMPLE_LENGTH,

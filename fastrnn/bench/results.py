@@ -79,7 +79,7 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON has it, every number with five digits: more than any measurement here has."""
-        values: dict[str, Any] = _rounded(dataclasses.asdict(self))
+        values: dict[str, Any] = rounded(dataclasses.asdict(self))
         return values
 
     def write(self, path: str) -> None:
@@ -89,12 +89,13 @@ class Results:
             file.write("\n")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Every number in it with five digits: more than any measurement here has."""
     if isinstance(value, float):
         return float(f"{value:.4e}")
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _row(found: dict[str, Any]) -> Row:

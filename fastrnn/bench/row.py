@@ -23,14 +23,19 @@ FLOORS: dict[str, Callable[[Problem], floor.Parts]] = {
 }
 
 
-class Runner(Protocol):
+class Timed(Protocol):
+    """What can say how many seconds a unit of its work takes, from so many of them after so many untimed ones."""
+
+    def seconds(self, times: int, warm_up: int) -> float: ...
+
+
+class Runner(Timed, Protocol):
     """A side at work: in this process (`Local`, which explains the methods) or in one of its own."""
 
     name: str
     dtype: str | None
 
     def open(self, task: str, problem: Problem) -> tuple[float, int]: ...
-    def seconds(self, times: int, warm_up: int) -> float: ...
     def probe(self, ceilings: Ceilings, footprints: tuple[int, ...]) -> None: ...
     def close(self) -> None: ...
 
@@ -45,7 +50,7 @@ def has_peak(task: str, problem: Problem) -> bool:
     return task == "batch" or (task == "layer" and problem.B > 1)
 
 
-def _slices(runner: Runner, unit: int, length: float) -> tuple[int, int]:
+def units_of_slice(runner: Timed, unit: int, length: float) -> tuple[int, int]:
     """How many units of work make a slice, and how many warm up for it: none where one alone is longer."""
     times = unit
     for _ in range(2):
@@ -86,7 +91,7 @@ def measure_row(
     turns: dict[str, Callable[[], float]] = {"floor": least}
     for runner in (fast, *others):
         errors[runner.name], unit = runner.open(task, problem)
-        turns[runner.name] = partial(runner.seconds, *_slices(runner, unit, slice))
+        turns[runner.name] = partial(runner.seconds, *units_of_slice(runner, unit, slice))
     found = in_turn(turns, rounds, budget)
     for runner in (fast, *others):
         runner.close()
