@@ -58,14 +58,14 @@ cdef dict parts_from(const fastrnn_network *network, size_t begin):
 
 
 def conditioned_offsets(dict network, source=None, size_t features=0, dict encoder=None):
-    """Where the parts begin in the one buffer, and its length: (parts of the network, parts of the source or None, end), the
+    """Where the parts begin in the one buffer, and its length: (parts of the network, parts of the source, end), the
     parts being embedding, rnn, weight, bias."""
     cdef fastrnn_conditioned model = conditioned_from(network, source, features, encoder)
     cdef fastrnn_conditioned_offsets at = conditioned_offsets_of(&model)
     parts = parts_from(&model.network, at.network)
     if model.source == FASTRNN_ENCODER:
         return parts, parts_from(&model.encoder, at.encoder), at.end
-    return parts, {"weight": at.W, "bias": at.b} if model.source == FASTRNN_FEATURES else None, at.end
+    return parts, {"weight": at.W, "bias": at.b} if model.source == FASTRNN_FEATURES else {}, at.end
 
 
 cdef class Conditioned:

@@ -38,7 +38,7 @@ static example_training example_training_of(const fastrnn_conditioned *model, co
                               .C = model->network.context,
                               .S = conditioned_states(model),
                               .dropout = dropout,
-                              .order = {.examples = examples, .B = B}};
+                              .order = {.examples = examples, .B = B < examples->count ? B : examples->count}};
 }
 
 /* For the largest batch that the examples can make. */
