@@ -10,6 +10,7 @@ found before it learned from them.
 """
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,12 +67,12 @@ def main() -> None:
     weights, operands = draw(seed)
     x, y = bits(operands).transpose(0, 2, 1), bits(operands.sum(axis=1))[:, :, np.newaxis]
     model = adder()
-    model.fit(x, y, iterations=0)
+    model.build("vectors", input_size=2, output_size=1)
     model.load_state_dict(weights)
 
     exact = []
-    for n in sorted({*range(0, UPDATES, 1000), *range(UPDATES - COUNTED, UPDATES)}):
-        model.partial_fit(x, y, iterations=n - model.iterations)
+    stops = sorted({*range(0, UPDATES, 1000), *range(UPDATES - COUNTED, UPDATES + 1)})
+    for n, after in pairwise(stops):
         outputs = model.predict(x[n : n + 1])[0]
         exact.append(bool((outputs.round() == y[n]).all()))
         if n % 1000 == 0:
@@ -79,6 +80,7 @@ def main() -> None:
             a, b = operands[n]
             found = int(outputs[:, 0].round() @ (1 << np.arange(BITS)))
             print(f"update {n:4}, error {np.abs(y[n] - outputs).sum():.8f}{script}: {a} + {b} = {found}", flush=True)
+        model.partial_fit(x[n:after], y[n:after], iterations=after - n)
     print(f"of the last {COUNTED} sums {sum(exact[-COUNTED:]) / COUNTED:.1%} were exact")
 
 

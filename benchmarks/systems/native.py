@@ -14,9 +14,9 @@ UPDATES = 10_000  # of the adder, in one call
 
 def sums(operands: Indices, bits: int) -> tuple[Array, Array]:
     """The bits of pairs of numbers (N, 2) and of their sums, from the least significant: (N, bits, 2), (N, bits, 1)."""
-    columns = np.arange(bits)[:, None]
-    x = operands[:, None] >> columns & 1
-    y = operands.sum(1)[:, None, None] >> columns & 1
+    columns, narrow = np.arange(bits, dtype=np.uint16)[:, None], operands.astype(np.uint16)
+    x = narrow[:, None] >> columns & 1
+    y = narrow.sum(1, dtype=np.uint16)[:, None, None] >> columns & 1
     return x.astype(np.float64), y.astype(np.float64)
 
 
@@ -41,7 +41,7 @@ class AdderTraining:
             clip_norm=None,
             dtype=problem.dtype,
         )
-        self.model.fit(*sums(np.zeros((1, 2), np.int64), problem.bits), iterations=0)
+        self.model.build("vectors", input_size=2, output_size=1)
         weights = {"rnn.weight_ih_l0": first.T, "rnn.weight_hh_l0": third.T, "linear.weight": second.T}
         self.model.load_state_dict(weights)
 
