@@ -64,7 +64,7 @@ def beam_search(
     Sources: Sutskever, Vinyals and Le, "Sequence to sequence learning with neural networks", 2014, section 3.2 (the
     beam); Graves, "Sequence transduction with recurrent neural networks", 2012 (length_penalty=1).
     """
-    beam_size = min(integer(beam_size, "beam_size", 1), 2**62)  # that NumPy can count with
+    beam_size = integer(beam_size, "beam_size", 1)
     max_length = integer(max_length, "max_length", 1)
     length_penalty = _checked_penalty(length_penalty)
     beam = _first_beam(first_states)

@@ -5,7 +5,7 @@ A model that turns sequences into sequences reads 0 before a sequence's first to
 
 import re
 import reprlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import pairwise, repeat
 from typing import Any, ClassVar, TypeAlias
@@ -31,7 +31,7 @@ _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 @dataclass(frozen=True)
 class SequenceTokens:
     """The distinct tokens of sequences, V of them, sorted: token i of `vocabulary`, counted from 0, has the code i + 1.
-    It never changes; two of the same kind and vocabulary are equal.
+    It never changes; two of the same kind and vocabulary are equal. `of` and `from_state` make them.
 
     Attributes, to read: `kind`, which says what a sequence is: "str", a str, whose tokens are its characters (Unicode
     code points); "words", a list of str; "ints", a list of int from -2**63 to 2**64 - 1; `vocabulary`, a tuple of str
@@ -71,10 +71,8 @@ class SequenceTokens:
             distinct.update(tokens)
         if kind is None or not distinct:
             raise ValueError(f"{name} must have at least one token, and its {len(sequences)} sequences have none")
-        plain: Iterable[Any] = map(
-            int if kind == "ints" else str.__str__, distinct
-        )  # NumPy's are no JSON, nor are enums
-        vocabulary = tuple(sorted(plain))
+        plain: Callable[[Any], Any] = int if kind == "ints" else str.__str__  # of NumPy's types and enums, for JSON
+        vocabulary = tuple(sorted(map(plain, distinct)))
         _check_vocabulary(kind, vocabulary, name)
         return cls(kind, vocabulary)
 
@@ -82,7 +80,7 @@ class SequenceTokens:
         """The codes, in [1, V], of each sequence: int64 arrays (T_n,), without the end.
 
         sequences, name: as of `of`. TypeError for sequences of another kind; ValueError for a token outside the
-        vocabulary and, with empty=False, for a sequence without tokens.
+        vocabulary, the first and its place, and, with empty=False, for a sequence without tokens.
         """
         encoded = []
         for called, tokens in _named(sequences, name):
@@ -91,14 +89,15 @@ class SequenceTokens:
                 raise ValueError(f"{called} is empty: it must have at least one token")
             codes = np.fromiter(map(self._codes.get, tokens, repeat(0)), np.int64, len(tokens))
             if not codes.all():
-                raise self._outside(tokens[int(np.argmin(codes))], called)
+                place = int(np.argmin(codes))
+                raise self._outside(tokens[place], f"{called}[{place}]")
             encoded.append(codes)
         return encoded
 
     def _outside(self, token: Any, name: str) -> ValueError:
-        """The error that this token of a sequence of this name makes."""
+        """The error that this token, at the place of this name, makes."""
         return ValueError(
-            f"{name} has {reprlib.repr(token)}, which is not among the {len(self.vocabulary)} tokens of the vocabulary"
+            f"{name} is {reprlib.repr(token)}, which is not among the {len(self.vocabulary)} tokens of the vocabulary"
             ": leave it out, or train a model on data that have it"
         )
 
@@ -125,13 +124,7 @@ class SequenceTokens:
         kind, vocabulary = state["kind"], state["vocabulary"]
         if not isinstance(kind, str) or kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}, not {reprlib.repr(kind)}")
-        if not isinstance(vocabulary, list) or not vocabulary:
-            raise ValueError("vocabulary must be a list of at least one token")
-        token_type: Any = int if kind == "ints" else str  # and not bool, which is an int too
-        if not all(type(token) is token_type and (kind != "str" or len(token) == 1) for token in vocabulary):
-            raise ValueError(f"vocabulary must hold the tokens of {_KINDS[kind]}, alone")
-        if not all(before < after for before, after in pairwise(vocabulary)):
-            raise ValueError("vocabulary must be sorted, each token once")
+        _check_listed(kind, vocabulary)
         _check_vocabulary(kind, vocabulary, "vocabulary")
         return cls(kind, tuple(vocabulary))
 
@@ -206,3 +199,14 @@ def _check_vocabulary(kind: str, vocabulary: "list[Any] | tuple[Any, ...]", name
             raise ValueError(
                 f"{name} has {reprlib.repr(pair)}, whose surrogates JSON joins to one character: leave it out"
             )
+
+
+def _check_listed(kind: str, vocabulary: Any) -> None:
+    """ValueError unless this is a list of tokens of this kind, sorted."""
+    if not isinstance(vocabulary, list) or not vocabulary:
+        raise ValueError("vocabulary must be a list of at least one token")
+    token_type: Any = int if kind == "ints" else str  # and not bool, which is an int too
+    if not all(type(token) is token_type and (kind != "str" or len(token) == 1) for token in vocabulary):
+        raise ValueError(f"vocabulary must hold the tokens of {_KINDS[kind]}, alone")
+    if not all(before < after for before, after in pairwise(vocabulary)):
+        raise ValueError("vocabulary must be sorted, each token once")

@@ -1,4 +1,4 @@
-"""fastrnn.beam: what beam search finds, held against all outputs that there are, and against a plainly written search."""
+"""fastrnn.beam: what beam search finds, held against all outputs that there are, and against a plain search."""
 
 import math
 
@@ -169,6 +169,17 @@ def test_of_equally_likely_outputs_the_smaller_codes_come_first():
     assert [one.codes for one in hypotheses] == [(0, 0), (0, 1), (0, 2)]
 
 
+def test_of_equally_likely_outputs_a_likelier_beginning_is_none_better():
+    """(1, 1) and (2, 1) are as likely, and there is one place for them."""
+    model = Table({(): [0, 0.4, 0.6], (1,): [0, 0.6, 0.4], (2,): [0, 0.4, 0.6]}, otherwise=[1, 0, 0])
+    assert [one.codes for one in search(model, beam_size=2)[0]] == [(2, 2), (1, 1)]
+
+
+def test_equally_likely_outputs_of_several_lengths_are_in_order_too():
+    model = Table({(): [0, 0.5, 0.5], (1,): [0.5, 0.5, 0], (2,): [0.5, 0.5, 0]}, otherwise=[1, 0, 0])
+    assert [one.codes for one in search(model, beam_size=4)[0]] == [(1,), (1, 1), (2,), (2, 1)]
+
+
 # ---- ends -----------------------------------------------------------------------------------------------------------
 
 
@@ -243,10 +254,11 @@ def test_no_sources_have_no_outputs():
 
 @pytest.mark.parametrize("wrong", [[np.nan, -1.0], [-1.0, np.nan], [np.inf, -1.0], [-np.inf, -np.inf]], ids=str)
 def test_what_is_no_probability_is_an_error(wrong):
-    """Of one source among others, after some steps."""
+    """Of one source among others, of which the first is done."""
 
     def step(tokens, states, rows):
         log_p = np.log(np.full((len(tokens), 2), 0.5))
+        log_p[rows == 0] = 0.0, -np.inf
         if states[0].max() == 2:
             log_p[rows == 1] = wrong
         return log_p, (states[0] + 1,)

@@ -56,8 +56,8 @@ def test_decode_undoes_encode_also_after_json(kind, data):
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.int64, np.uint64])
 def test_integers_of_any_numpy_type_are_integers(dtype):
     rows = np.array([[3, 1], [2, 3]], dtype)
-    tokens = SequenceTokens.of(rows, "targets")
-    assert tokens == SequenceTokens.of([[3, 1], [2, 3]], "targets")
+    tokens = SequenceTokens.of([list(rows[0]), rows[1]], "targets")
+    assert tokens == SequenceTokens.of(rows, "targets") == SequenceTokens.of([[3, 1], [2, 3]], "targets")
     assert json.loads(json.dumps(tokens.state())) == tokens.state()
     for sequences in (rows, list(rows), [list(rows[0]), (2, dtype(3))], [rows[0].astype(object), [2, 3]]):
         assert [one.tolist() for one in tokens.encode(sequences, "targets")] == [[3, 1], [2, 3]]
@@ -66,7 +66,7 @@ def test_integers_of_any_numpy_type_are_integers(dtype):
 def test_strings_of_other_types_are_what_they_hold():
     word = enum.StrEnum("word", {"TO": "to", "BE": "be"})
     shouted = type("shouted", (str,), {"__str__": lambda self: self.upper()})
-    tokens = SequenceTokens.of([np.array(["to", "be"]), [word.TO, shouted("be"), np.str_("or")]], "targets")
+    tokens = SequenceTokens.of([[word.TO, shouted("be")], [np.str_("or")], np.array(["to", "be"])], "targets")
     assert tokens == SequenceTokens.of([["be", "or", "to"]], "targets")
     assert set(map(type, tokens.vocabulary)) == {str}
     assert [one.tolist() for one in tokens.encode([[word.TO, shouted("be")]], "targets")] == [[3, 1]]
@@ -131,9 +131,9 @@ def test_more_tokens_than_a_model_takes_are_an_error(monkeypatch):
 @pytest.mark.parametrize(
     ("built_from", "sequences", "error", "message"),
     [
-        (["abc"], ["ab", "cdx"], ValueError, r"targets\[1\] has 'd', which is not among the 3 tokens of the vocab"),
-        ([["a", "b"]], [["a", "B"]], ValueError, r"targets\[0\] has 'B', which is not among the 2 tokens"),
-        ([[1, 2]], [[1], [2], [1, 3]], ValueError, r"targets\[2\] has 3, which is not among the 2 tokens"),
+        (["abc"], ["ab", "cdx"], ValueError, r"targets\[1\]\[1\] is 'd', which is not among the 3 tokens of the"),
+        ([["a", "b"]], [["a", "B"]], ValueError, r"targets\[0\]\[1\] is 'B', which is not among the 2 tokens"),
+        ([[1, 2]], [[1], [2], [1, 3]], ValueError, r"targets\[2\]\[1\] is 3, which is not among the 2 tokens"),
         ([[1, 2]], [np.array([1, 2.0])], TypeError, r"targets\[0\] must be .*, and holds float"),
         ([[1, 2]], [[1, True]], TypeError, r"targets\[0\] must be .*, and holds bool, int"),
         (["ab"], [["a", "b"]], TypeError, r"targets\[0\] must be a str, of characters, .*, not a list of words"),
