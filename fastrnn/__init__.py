@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+    from fastrnn.seq2seq import Seq2Seq
     from fastrnn.sequence_model import SequenceModel
 
 _ROOMS = (  # of these names
@@ -41,6 +42,7 @@ _ROOMS = (  # of these names
     "losses",
     "model",
     "optimizers",
+    "seq2seq",
     "sequence_model",
 )
 
@@ -62,6 +64,7 @@ __all__ = [
     "ModelFileError",
     "NumericalError",
     "RMSprop",
+    "Seq2Seq",
     "SequenceModel",
     "check_gradients",
     "clip_gradient_norm",

@@ -15,7 +15,7 @@ from fastrnn.example_network import ExampleLayout, ExampleNetwork
 from fastrnn.fitting import Callback, FittedModel, check_loop_arguments
 from fastrnn.history import History
 from fastrnn.progress import Progress, validation_share
-from fastrnn.sequences import Sequences
+from fastrnn.sequences import Sequences, part_of
 from fastrnn.settings import Setting
 
 EPOCHS = 10  # of a `fit` that says nothing else
@@ -41,11 +41,7 @@ class Examples:
         """Examples first ... end - 1."""
         begin = self.inputs.begin
         rows = slice(first, end) if self.last else slice(begin[first], begin[end])
-        sources = self.sources
-        if isinstance(sources, Sequences):
-            sources = sources.part(first, end)
-        elif sources is not None:
-            sources = sources[first:end]
+        sources = None if self.sources is None else part_of(self.sources, first, end)
         return Examples(self.inputs.part(first, end), self.targets[rows], self.last, sources)
 
     def arrays(self) -> "dict[str, NDArray[Any]]":

@@ -84,26 +84,62 @@ class ExampleNetwork(Network):
         super().__init__(layout, dtype)
         self.kernels = _core.Conditioned(self.flat_parameters, **layout.arguments())
 
-    def outputs(self, inputs: Sequences, states: States | None = None) -> tuple[Array, States]:
+    def outputs(
+        self, inputs: Sequences, states: States | None = None, context: Array | None = None
+    ) -> tuple[Array, States]:
         """y of each step, one sequence after the other, or of each sequence, (rows, O); and the states after each's
-        last step. Memory beyond that is bounded, by blocks of sequences."""
+        last step. context (N, C), where the network has one. Memory beyond that is bounded, by blocks of sequences."""
         rows, last = [], []
-        for first, end in self._blocks(inputs):
+        for first, end in _blocks(self.layout.network, inputs):
             part = inputs.part(first, end)
             side_by_side, lengths = part.padded()
             before = None if states is None else tuple(np.ascontiguousarray(s[:, first:end]) for s in states)
-            y, after = self.kernels.outputs(side_by_side, before, lengths=lengths)
+            beside = None if context is None else np.ascontiguousarray(context[first:end])
+            y, after = self.kernels.outputs(side_by_side, before, lengths=lengths, context=beside)
             assert y is not None
             rows.append(y if self.layout.network.last else _in_sequences(y, part.lengths))
             last.append(after)
-        return np.concatenate(rows), tuple(np.concatenate(part, axis=1) for part in zip(*last, strict=True))
+        return np.concatenate(rows), _side_by_side(last)
 
-    def _blocks(self, inputs: Sequences) -> list[tuple[int, int]]:
-        """Sequences first ... end - 1 at a time."""
-        n = self.layout.network
-        width = n.input_size + n.outputs + n.layers * n.directions * 6 * n.hidden_size
-        at_once = max(1, NUMBERS_AT_ONCE // (width * int(inputs.lengths.max())))
-        return [(first, min(first + at_once, len(inputs))) for first in range(0, len(inputs), at_once)]
+    # ---- what its first states come from ----
+
+    def first_states(self, sources: Sequences | Array) -> tuple[States, Array | None]:
+        """The states before the first step, and the context (N, C) or None: of features (N, F) by the linear layer, of
+        sequences by the encoder."""
+        states = self._encoded(sources) if isinstance(sources, Sequences) else self._of_features(sources)
+        if not self.layout.network.context:
+            return states, None
+        return states, np.ascontiguousarray(states[0][-1]) if isinstance(sources, Sequences) else sources
+
+    def _encoded(self, sources: Sequences) -> States:
+        assert self.layout.encoder is not None
+        last = []
+        for first, end in _blocks(self.layout.encoder, sources):
+            side_by_side, lengths = sources.part(first, end).padded()
+            _, after = self.kernels.outputs(side_by_side, lengths=lengths, encoder=True)
+            last.append(after)
+        return _side_by_side(last)
+
+    def _of_features(self, features: Array) -> States:
+        """(h, c) = W f + b, of all layers."""
+        rows = features @ self.parameters["encoder.weight"].T
+        if "encoder.bias" in self.parameters:
+            rows += self.parameters["encoder.bias"]
+        L, N, H = self.layout.state_shape(len(features))
+        states = rows.reshape(N, -1, L, H).transpose(1, 2, 0, 3)
+        return tuple(np.ascontiguousarray(state) for state in states)
+
+
+def _blocks(part: Part, inputs: Sequences) -> list[tuple[int, int]]:
+    """Sequences first ... end - 1 at a time."""
+    width = part.input_size + part.outputs + part.layers * part.directions * 6 * part.hidden_size
+    at_once = max(1, NUMBERS_AT_ONCE // (width * int(inputs.lengths.max())))
+    return [(first, min(first + at_once, len(inputs))) for first in range(0, len(inputs), at_once)]
+
+
+def _side_by_side(states: list[States]) -> States:
+    """The states of successive blocks of sequences."""
+    return tuple(np.concatenate(part, axis=1) for part in zip(*states, strict=True))
 
 
 def _in_sequences(y: Array, lengths: Indices) -> "NDArray[Any]":

@@ -82,7 +82,7 @@ def sequences_of(values: Any, name: str, dtype: "np.dtype[Any]", lengths: Any = 
             raise ValueError(f"lengths belong to {name} as one padded array: a list's sequences have their own")
         parts = [_steps(value, f"{name}[{i}]", dtype, axes=1) for i, value in enumerate(values)]
         _check_alike(parts, name)
-        return Sequences(np.concatenate(parts), _begin([len(part) for part in parts]))
+        return joined(parts)
     array = _steps(values, name, dtype, axes=2, check=False)
     N, T = array.shape[:2]
     counted = check_lengths(lengths, N, T)
@@ -91,6 +91,16 @@ def sequences_of(values: Any, name: str, dtype: "np.dtype[Any]", lengths: Any = 
     else:
         steps = array[np.arange(T) < counted[:, np.newaxis]]
     return Sequences(_finite(np.ascontiguousarray(steps), name), _begin(counted), T)
+
+
+def part_of(data: "Sequences | NDArray[Any]", first: int, end: int) -> Any:
+    """Sequences, or rows of features, first ... end - 1."""
+    return data.part(first, min(end, len(data))) if isinstance(data, Sequences) else data[first:end]
+
+
+def joined(parts: "list[NDArray[Any]]") -> Sequences:
+    """The sequences, each an array of at least one step, one after the other."""
+    return Sequences(np.concatenate(parts), _begin([len(part) for part in parts]))
 
 
 def check_lengths(lengths: Any, N: int, T: int) -> Indices:
