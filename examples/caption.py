@@ -53,10 +53,10 @@ def main() -> None:
     likely = np.exp(model.log_probabilities(features, captions))
     print(f"{exact:.1%} of {len(captions)} captions exact; the right ones have a probability of {likely.mean():.3f}")
     for words, truth in zip(model.predict(features[:5]), captions[:5], strict=True):
-        print(f"  {' '.join(words)}   (right: {' '.join(truth)})")
+        print(f"  {' '.join(map(str, words))}   (right: {' '.join(truth)})")
     print("beam search for the first:")
     for words, log_probability in model.beam_search(features[0], beam_size=3):
-        print(f"  {np.exp(log_probability):.4f}  {' '.join(words)}")
+        print(f"  {np.exp(log_probability):.4f}  {' '.join(map(str, words))}")
 
 
 if __name__ == "__main__":

@@ -90,10 +90,10 @@ def test_parity_needs_gates(seed):
 @pytest.mark.parametrize("task", ["copy", "reverse"])
 def test_short_strings_are_copied_and_reversed_without_a_mistake(monkeypatch, task):
     reversal = example("reversal")
-    monkeypatch.setattr(reversal, "LONGEST", 4)
-    monkeypatch.setattr(reversal, "UPDATES", 1000)
+    for constant, value in {"ALPHABET": "abcdef", "LONGEST": 5, "STRINGS": 20_000, "UPDATES": 1500}.items():
+        monkeypatch.setattr(reversal, constant, value)
     rng, order = np.random.default_rng(0), reversal.TASKS[task]
-    strings = reversal.draw(rng, 6000)
+    strings = reversal.draw(rng, reversal.STRINGS)
     new = reversal.unseen(rng, 200, strings)
     model = reversal.trained(order, strings)
     assert model.predict(new) == [string[order] for string in new]
@@ -140,7 +140,7 @@ def test_digits_read_row_by_row_beat_logistic_regression(printed):
 def test_the_examples_run(printed, monkeypatch, name, last):
     """In a few updates, which teach nothing: what they print, and in which form."""
     module = example(name)
-    for constant, value in {"UPDATES": 3, "STAGES": ((2, 3),)}.items():
+    for constant, value in {"UPDATES": 3, "STAGES": ((2, 3),), "STRINGS": 100}.items():
         if hasattr(module, constant):
             monkeypatch.setattr(module, constant, value)
     assert re.fullmatch(last, printed(module).splitlines()[-1])

@@ -68,8 +68,9 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Reversal:
-    """Sequence to sequence: an encoder and a decoder, each an embedding and a GRU. The decoder reads that it begins and
-    the true tokens, and says the tokens and that it ends; softmax cross-entropy, Adam."""
+    """Sequence to sequence: an encoder and a decoder, each an embedding and a GRU. The encoder reads the source and its
+    end; the decoder reads that it begins and the true tokens, and says the tokens and their end; softmax cross-entropy,
+    Adam."""
 
     batch_size: int = 32
     length: int = 20

@@ -69,7 +69,7 @@ class Seq2SeqTraining(Training):
         sources, targets = (torch.from_numpy(codes).T for codes in problem.data())
         end = torch.zeros_like(targets[:1])
         read, said = torch.cat([end, targets]), torch.cat([targets, end])
-        batches = zip(*map(batched, (sources, read, said)), strict=True)
+        batches = zip(*map(batched, (torch.cat([sources, end]), read, said)), strict=True)
         super().__init__(modules, problem.weights(), problem.learning_rate, batches)
 
     def loss(self, source: Any, read: Any, said: Any) -> Any:
