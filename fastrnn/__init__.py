@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+    from fastrnn.stepper import Stepper
 
 _ROOMS = (  # of these names
     "char_rnn",
@@ -40,6 +41,7 @@ _ROOMS = (  # of these names
     "losses",
     "model",
     "optimizers",
+    "stepper",
 )
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "ModelFileError",
     "NumericalError",
     "RMSprop",
+    "Stepper",
     "check_gradients",
     "clip_gradient_norm",
     "clip_gradient_value",
