@@ -3,7 +3,7 @@
     from fastrnn.teaching import RNN, DataReader
 
     data_reader = DataReader("book.txt", seq_length=25)
-    rnn = RNN(hidden_size=100, vocab_size=data_reader.vocab_size, seq_length=25, lr=0.01)
+    rnn = RNN(hidden_size=100, vocab_size=data_reader.vocab_size, seq_length=25, lr=0.005)
     rnn.train(data_reader)
     print(rnn.predict(data_reader, "year", 50))
 
@@ -127,7 +127,8 @@ class RNN:
     U (H, V), W (H, H), V (V, H), b (H, 1), c (V, 1), with H = hidden_size units and V = vocab_size characters, are
     float64 arrays, to be read, written into, or replaced by others of their shapes. At first each of U, V, W, drawn in
     this order by `np.random.uniform`, is uniform in +-1/sqrt(n), n its columns, the numbers that come in; b and c are
-    0. seq_length: the T characters of a sequence. lr: the learning rate, which can be set.
+    0. seq_length: the T characters of a sequence. lr: the learning rate, which can be set; as the loss is a sum over
+    the sequence it has to be small, 0.005 for a book and 100 units.
 
     It pickles and copies. Two threads must not use one network at once. TypeError or ValueError for arguments that
     won't do.
