@@ -51,8 +51,8 @@ class DataReader:
     """The characters of a text as numbers, `seq_length` of them at a time, from its beginning to its end and again.
 
     path: of a UTF-8 file, or None for the text that every Python has, its language's manual. seq_length T >= 1.
-    ValueError for a text of fewer than T + 1 characters, TypeError or ValueError for another seq_length, OSError where
-    the file can't be read.
+    ValueError for a text of fewer than T + 1 characters, or one that is not UTF-8; TypeError or ValueError for another
+    path or seq_length; OSError where the file can't be read.
 
     Attributes: `data`, the text; `data_size`, its length; `vocab_size`, the number of different characters;
     `char_to_ix` and `ix_to_char`, dicts from those, sorted, to 0 ... vocab_size - 1 and back; `pointer`, where in the
@@ -60,13 +60,15 @@ class DataReader:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, seq_length: int) -> None:
+        if not isinstance(path, str | os.PathLike | None):
+            raise TypeError(f"path must be that of a file, as a str or os.PathLike, or None, not {type(path).__name__}")
         self.seq_length = integer(seq_length, "seq_length", 1)
         self.data = default_text() if path is None else read_text(path)
         self.data_size = len(self.data)
         if self.data_size < self.seq_length + 1:
             raise ValueError(
-                f"{path} has {self.data_size} characters, fewer than the {self.seq_length + 1} that one sequence and "
-                "its targets take: use a longer text or a smaller seq_length"
+                f"{path or 'the default text'} has {self.data_size} characters, fewer than the {self.seq_length + 1} "
+                "that one sequence and its targets take: use a longer text or a smaller seq_length"
             )
         self.char_to_ix = {character: ix for ix, character in enumerate(sorted(set(self.data)))}
         self.ix_to_char = {ix: character for character, ix in self.char_to_ix.items()}
@@ -79,27 +81,24 @@ class DataReader:
         Where fewer than T + 2 characters are left then, the pointer goes back to the beginning.
         """
         end = self.pointer + self.seq_length
-        inputs, targets = self.encode(self.data[self.pointer : end]), self.encode(self.data[self.pointer + 1 : end + 1])
+        ixes = [self.char_to_ix[character] for character in self.data[self.pointer : end + 1]]
         self.pointer = end if end + self.seq_length + 1 < self.data_size else 0
-        return inputs, targets
+        return ixes[:-1], ixes[1:]
 
     def just_started(self) -> bool:
         """Whether the next sequence is the text's first: nothing stands before it, so the state must be zero."""
         return self.pointer == 0
 
-    def encode(self, text: str) -> list[int]:
-        """The numbers of the characters; ValueError, naming them, for some that the text does not have."""
-        unknown = sorted(set(text) - self.char_to_ix.keys())
-        if unknown:
-            raise ValueError(
-                f"the text that was read has no {', '.join(map(repr, unknown[:10]))}: use only its {self.vocab_size} "
-                "characters, those in char_to_ix"
-            )
-        return [self.char_to_ix[character] for character in text]
 
-    def decode(self, ixes: Sequence[int]) -> str:
-        """The characters of these numbers; KeyError for one outside [0, vocab_size)."""
-        return "".join(self.ix_to_char[ix] for ix in ixes)
+def _encode(text: str, char_to_ix: Mapping[str, int], name: str) -> list[int]:
+    """The numbers of the characters; ValueError, naming them, for some that have none."""
+    unknown = sorted(set(text) - char_to_ix.keys())
+    if unknown:
+        raise ValueError(
+            f"{name} has {', '.join(map(repr, unknown[:10]))}, which the text that was read has not: use only its "
+            f"{len(char_to_ix)} characters, those in char_to_ix"
+        )
+    return [char_to_ix[character] for character in text]
 
 
 def _parameter(letter: str, layer: str, name: str, meaning: str) -> property:
@@ -248,10 +247,8 @@ class RNN:
         ValueError where the reader has another seq_length or vocab_size; NumericalError, before the update, where the
         loss is no longer finite: lower lr.
         """
-        for name in ("seq_length", "vocab_size"):
-            ours, its = getattr(self, name), getattr(data_reader, name)
-            if ours != its:
-                raise ValueError(f"data_reader must have the network's {name}, {ours}, not {its}: make both alike")
+        self._check_reader("seq_length", data_reader.seq_length)
+        self._check_reader("vocab_size", data_reader.vocab_size)
         lossFun, _ = self._bind()
         smooth_loss, h = self.seq_length * math.log(self.vocab_size), self._zero_state()
         for n in range(integer(iterations, "iterations", 0)):
@@ -272,20 +269,29 @@ class RNN:
         From a state of zero the network reads start, one character at each step; each character after it is drawn
         from the probabilities that the ones before it give, by one number of NumPy's global random state.
 
-        ValueError for an empty start or one with characters that the reader's text does not have, and for n < 0;
-        TypeError for a start that is no str.
+        data_reader: any object that has `char_to_ix` and `ix_to_char`.
+
+        ValueError for an empty start or one with characters that are not in char_to_ix, for n < 0, and where the
+        reader has another number of characters than the network; TypeError for a start that is no str.
         """
         if not isinstance(start, str):
             raise TypeError(f"start must be a str, not {type(start).__name__}")
         if not start:
             raise ValueError("start must have at least one character: the network needs one to go on from")
-        codes = data_reader.encode(start)
+        self._check_reader("vocab_size", len(data_reader.char_to_ix))
+        codes = _encode(start, data_reader.char_to_ix, "start")
         h = self._zero_state()
         if len(codes) > 1:
             _, hs, _ = self.forward(codes[:-1], h)
             h = hs[len(codes) - 2]
         _, sample = self._bind()
-        return start + data_reader.decode(sample(h, codes[-1], n))
+        return start + "".join(data_reader.ix_to_char[ix] for ix in sample(h, codes[-1], n))
+
+    def _check_reader(self, name: str, its: int) -> None:
+        """ValueError where the reader has another seq_length or vocab_size than the network."""
+        ours = getattr(self, name)
+        if ours != its:
+            raise ValueError(f"data_reader must have the network's {name}, {ours}, not {its}: make both alike")
 
     def _bind(self) -> tuple[Callable[..., min_char_rnn.Loss], Callable[..., list[int]]]:
         return min_char_rnn.bind(self.U, self.W, self.V, self.b, self.c, clip=CLIP)

@@ -41,6 +41,10 @@ def sequence(rnn, seed=1, steps=T):
     return inputs, targets, rng.uniform(-1, 1, (rnn.hidden_size, 1))
 
 
+def decoded(data_reader, ixes):
+    return "".join(data_reader.ix_to_char[ix] for ix in ixes)
+
+
 def arrays_of(rnn):
     return [getattr(rnn, letter) for letter in LETTERS]
 
@@ -122,6 +126,23 @@ def test_backward_takes_the_probabilities_as_they_are_given():
     dy = ycap[T - 1] - np.eye(rnn.vocab_size)[:, [targets[T - 1]]]
     np.testing.assert_allclose(dc, dy, rtol=1e-12)
     np.testing.assert_allclose(dV, dy @ hs[T - 1].T, rtol=1e-9)
+
+
+def test_results_are_new_arrays():
+    rnn = network()
+    inputs, targets, hprev = sequence(rnn)
+    xs, hs, ycap = rnn.forward(inputs, hprev)
+    gradients = rnn.backward(xs, hs, ycap, targets)
+    before = copy.deepcopy((hs, ycap, gradients))
+    hprev[...] = 0
+    rnn.backward(*rnn.forward(targets, hprev), inputs)
+    np.testing.assert_equal((hs, ycap, gradients), before)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_loss_of_what_was_thought_impossible_is_infinite():
+    rnn = network()
+    assert rnn.loss({0: np.eye(7)[:, [1]]}, [2]) == math.inf
 
 
 def test_update_model_is_gradient_descent():
@@ -211,9 +232,11 @@ def test_a_reader_goes_through_its_text_and_begins_again(reader):
     seen = []
     for _ in range(4):
         just_started = data_reader.just_started()
-        seen.append((just_started, *map(data_reader.decode, data_reader.next_batch())))
+        seen.append((just_started, *(decoded(data_reader, part) for part in data_reader.next_batch())))
     expected = [(True, "hel", "ell"), (False, "lo\n", "o\nw"), (False, "wor", "orl"), (True, "hel", "ell")]
     assert seen == expected
+    shorter = reader("hello\nworl", seq_length=3)  # where T + 1 are left it begins again, as min-char-rnn does
+    assert [decoded(shorter, shorter.next_batch()[0]) for _ in range(3)] == ["hel", "lo\n", "hel"]
 
 
 # ---- as objects -----------------------------------------------------------------------------------------------------
@@ -247,7 +270,11 @@ def test_what_is_assigned_to_a_parameter_is_what_the_network_computes_with():
     ("call", "error", "message"),
     [
         (lambda rnn, data, h: rnn.predict(data, "", 5), ValueError, "start must have at least one character"),
-        (lambda rnn, data, h: rnn.predict(data, "sex!", 5), ValueError, r"has no '!', 'x': use only its 7 characters"),
+        (
+            lambda rnn, data, h: rnn.predict(data, "sex!", 5),
+            ValueError,
+            r"start has '!', 'x', which .* use only its 7 char",
+        ),
         (lambda rnn, data, h: rnn.predict(data, 3, 5), TypeError, "start must be a str, not int"),
         (lambda rnn, data, h: rnn.predict(data, "sea", -1), ValueError, "n must not be negative"),
         (lambda rnn, data, h: rnn.forward([0, 8], h), IndexError, r"inputs must be in \[0, 7\), and has 8"),
@@ -262,6 +289,8 @@ def test_what_is_assigned_to_a_parameter_is_what_the_network_computes_with():
             r"dW must have shape \(12, 12\), not \(7, 12\)",
         ),
         (lambda rnn, data, h: RNN(H, 8, T, 0.1).train(data), ValueError, "the network's vocab_size, 8, not 7"),
+        (lambda rnn, data, h: RNN(H, 8, T, 0.1).predict(data, "sea", 5), ValueError, "network's vocab_size, 8, not 7"),
+        (lambda rnn, data, h: DataReader(0, T), TypeError, "path must be that of a file, .* not int"),
         (lambda rnn, data, h: RNN(H, 7, 9, 0.1).train(data), ValueError, "the network's seq_length, 9, not 6"),
         (lambda rnn, data, h: RNN(0, 8, T, 0.1), ValueError, "hidden_size must be at least 1"),
         (lambda rnn, data, h: RNN(H, 8, T, math.nan), ValueError, "lr must be finite"),
