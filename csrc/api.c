@@ -84,18 +84,30 @@ size_t fastrnn_stack_parameters(const fastrnn_stack *stack)
     return valid ? parameters_of(stack, stack->layers - 1, stack->directions - 1).end : 0;
 }
 
-static bool network_outputs_are_valid(const fastrnn_network *network)
+/* What holds for every network, whether it has outputs or not. */
+static bool network_parts_are_valid(const fastrnn_network *network)
 {
-    const size_t units = (size_t)1 << 24;
-    return network->stack.directions == 1 && network->embeddings < units && network->outputs > 0 &&
-           network->outputs < units;
+    const size_t units = (size_t)1 << 24, context = network->context;
+    const bool tokens_as_codes = network->embeddings == 0 && !network->vectors;
+    return fastrnn_stack_parameters(&network->stack) > 0 && network->embeddings < units && network->outputs < units &&
+           (unsigned)network->loss <= FASTRNN_SIGMOID_SQUARED_ERROR && !(network->vectors && network->embeddings > 0) &&
+           context < network->stack.input_size && !(context > 0 && tokens_as_codes);
 }
 
-static bool network_is_valid(const fastrnn_network *network, size_t T, size_t B)
+/* T steps of B sequences are within the limits; a network without outputs counts as one with 1. */
+static bool network_fits(const fastrnn_network *network, size_t T, size_t B)
 {
     const fastrnn_batch batch = {.T = T, .B = B};
-    return stack_is_valid(&network->stack, &batch) && network_outputs_are_valid(network) &&
-           rows_are_valid(T * B, network->outputs);
+    return stack_is_valid(&network->stack, &batch) &&
+           rows_are_valid(T * B, network->outputs > 0 ? network->outputs : 1);
+}
+
+/* What the doors over tokens and texts take. */
+static bool token_network_is_valid(const fastrnn_network *network, size_t T, size_t B)
+{
+    return network_parts_are_valid(network) && network->outputs > 0 && network->stack.directions == 1 &&
+           !network->vectors && !network->last && !network->without_bias && network->context == 0 &&
+           network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY && network_fits(network, T, B);
 }
 
 fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrnn_network_offsets *offsets)
@@ -103,10 +115,50 @@ fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrn
     if (network == NULL || offsets == NULL) {
         return FASTRNN_ERROR_NULL;
     }
-    if (fastrnn_stack_parameters(&network->stack) == 0 || !network_outputs_are_valid(network)) {
+    if (!network_parts_are_valid(network)) {
         return FASTRNN_ERROR_SHAPE;
     }
     *offsets = network_offsets(network);
+    return FASTRNN_OK;
+}
+
+/* The encoder's states are of the same kind as the network's. */
+static bool encoder_suits(const fastrnn_network *encoder, const fastrnn_network *network)
+{
+    const fastrnn_stack *a = &encoder->stack, *b = &network->stack;
+    return network_parts_are_valid(encoder) && encoder->outputs == 0 && encoder->context == 0 && a->directions == 1 &&
+           a->cell == b->cell && a->layers == b->layers && a->hidden_size == b->hidden_size;
+}
+
+static bool conditioned_is_valid(const fastrnn_conditioned *model)
+{
+    const fastrnn_network *network = &model->network;
+    const size_t units = (size_t)1 << 24, C = network->context;
+    if (!network_parts_are_valid(network) || network->outputs == 0) {
+        return false;
+    }
+    switch (model->source) {
+    case FASTRNN_NO_SOURCE:
+        return C == 0;
+    case FASTRNN_FEATURES:
+        return network->stack.directions == 1 && model->features > 0 && model->features < units &&
+               (C == 0 || C == model->features);
+    case FASTRNN_ENCODER:
+        return network->stack.directions == 1 && encoder_suits(&model->encoder, network) &&
+               (C == 0 || C == network->stack.hidden_size);
+    }
+    return false;
+}
+
+fastrnn_status fastrnn_conditioned_parameters(const fastrnn_conditioned *model, fastrnn_conditioned_offsets *offsets)
+{
+    if (model == NULL || offsets == NULL) {
+        return FASTRNN_ERROR_NULL;
+    }
+    if (!conditioned_is_valid(model)) {
+        return FASTRNN_ERROR_SHAPE;
+    }
+    *offsets = conditioned_offsets(model);
     return FASTRNN_OK;
 }
 
@@ -140,16 +192,36 @@ static bool text_is_valid(const fastrnn_text *text)
            text->length < (size_t)1 << 53;
 }
 
-/* Of a training run over B sequences of T tokens at a time: whatever has no dtype. */
-static fastrnn_status training_check(const fastrnn_training *training, size_t T, size_t B)
+/* Of any training run: whatever has no dtype. */
+static fastrnn_status run_check(const fastrnn_training *training)
+{
+    REQUIRE(schedule_is_valid(&training->schedule), FASTRNN_ERROR_VALUE);
+    REQUIRE(training->dropout >= 0 && training->dropout < 1 && training->clip_norm > 0, FASTRNN_ERROR_VALUE);
+    return FASTRNN_OK;
+}
+
+/* Of one over B sequences of T tokens at a time. */
+static fastrnn_status text_check(const fastrnn_training *training, size_t T, size_t B)
 {
     const size_t stream = training->random_chunks ? training->text.length : training->text.length / B;
     REQUIRE(text_is_valid(&training->text), FASTRNN_ERROR_VALUE);
     REQUIRE(stream >= T + 1, FASTRNN_ERROR_SHAPE);
     REQUIRE(training->random_chunks || training->position <= stream - (T + 1), FASTRNN_ERROR_VALUE);
-    REQUIRE(schedule_is_valid(&training->schedule), FASTRNN_ERROR_VALUE);
-    REQUIRE(training->dropout >= 0 && training->dropout < 1 && training->clip_norm > 0, FASTRNN_ERROR_VALUE);
     return FASTRNN_OK;
+}
+
+/* The longest of `count` sequences; 0 unless they follow each other without gaps, each of at least one step. */
+static size_t longest_of(const int64_t *begin, size_t count)
+{
+    int64_t longest = 0;
+    for (size_t n = 0; n < count; n++) {
+        if (begin[0] != 0 || begin[n] < 0 || begin[n + 1] <= begin[n]) {
+            return 0;
+        }
+        const int64_t length = begin[n + 1] - begin[n];
+        longest = length > longest ? length : longest;
+    }
+    return (size_t)longest;
 }
 
 #define FASTRNN_REAL float

@@ -40,9 +40,9 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_loss)(
 }
 
 /* What every door that trains asks, the learning rate and the limit being numbers of this dtype. */
-static fastrnn_status FASTRNN_TYPED(training_check)(const fastrnn_training *training, size_t T, size_t B)
+static fastrnn_status FASTRNN_TYPED(training_check)(const fastrnn_training *training)
 {
-    const fastrnn_status status = training_check(training, T, B);
+    const fastrnn_status status = run_check(training);
     REQUIRE(status == FASTRNN_OK, status);
     REQUIRE((FASTRNN_REAL)training->clip_value > 0, FASTRNN_ERROR_VALUE);
     REQUIRE(isfinite((FASTRNN_REAL)training->schedule.learning_rate), FASTRNN_ERROR_VALUE);
@@ -60,7 +60,9 @@ fastrnn_status FASTRNN_TYPED(fastrnn_char_rnn_train)(
     REQUIRE(FASTRNN_TYPED(char_rnn_is_whole)(model) && FASTRNN_TYPED(char_rnn_is_whole)(memory), FASTRNN_ERROR_NULL);
     REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
     REQUIRE(shape_is_valid(shape), FASTRNN_ERROR_SHAPE);
-    const fastrnn_status status = FASTRNN_TYPED(training_check)(training, shape->T, shape->B);
+    fastrnn_status status = text_check(training, shape->T, shape->B);
+    REQUIRE(status == FASTRNN_OK, status);
+    status = FASTRNN_TYPED(training_check)(training);
     REQUIRE(status == FASTRNN_OK, status);
     REQUIRE(training->dropout == 0 && training->clip_norm == INFINITY, FASTRNN_ERROR_VALUE);
     return kernels->TABLE->char_rnn_train(shape, model, memory, hprev, training, iterations, interruption, workspace);
@@ -126,7 +128,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_embedding_forward)(size_t N, size_t V, size
     REQUIRE(W && indices && y, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, E) && V > 0, FASTRNN_ERROR_SHAPE);
     REQUIRE(all_below(N, indices, V), FASTRNN_ERROR_INDEX);
-    kernels->TABLE->embedding_forward(N, E, W, indices, y);
+    kernels->TABLE->embedding_forward(N, E, W, indices, y, E);
     return FASTRNN_OK;
 }
 
@@ -138,7 +140,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, siz
     REQUIRE(indices && dy && dW, FASTRNN_ERROR_NULL);
     REQUIRE(rows_are_valid(N, E) && V > 0, FASTRNN_ERROR_SHAPE);
     REQUIRE(all_below(N, indices, V), FASTRNN_ERROR_INDEX);
-    kernels->TABLE->embedding_backward(N, E, indices, dy, dW);
+    kernels->TABLE->embedding_backward(N, E, indices, dy, E, dW);
     return FASTRNN_OK;
 }
 
@@ -418,7 +420,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_memory)(const fastrnn_network *netw
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(network && bytes, FASTRNN_ERROR_NULL);
-    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(token_network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
     *bytes = kernels->TABLE->network_memory(network, T, B, dropout != 0);
     return FASTRNN_OK;
 }
@@ -433,10 +435,12 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_train)(
     REQUIRE(network && optimizer && learner && training && training->text.tokens && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(learner->parameters && learner->h, FASTRNN_ERROR_NULL);
     REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
-    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(token_network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
     REQUIRE(network->outputs == network_inputs(network), FASTRNN_ERROR_SHAPE);
     REQUIRE(learner->c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
-    fastrnn_status status = FASTRNN_TYPED(training_check)(training, T, B);
+    fastrnn_status status = text_check(training, T, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    status = FASTRNN_TYPED(training_check)(training);
     REQUIRE(status == FASTRNN_OK, status);
     const FASTRNN_TYPED(fastrnn_update) arrays = {learner->parameters, learner->parameters, learner->momentum,
                                                   learner->mean, learner->squares};
@@ -454,7 +458,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_predict)(const fastrnn_network *net
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(network && parameters && tokens && h && workspace && !targets == !nats, FASTRNN_ERROR_NULL);
-    REQUIRE(network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(token_network_is_valid(network, T, B), FASTRNN_ERROR_SHAPE);
     REQUIRE(c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
     REQUIRE(all_below(T * B, tokens, network_inputs(network)), FASTRNN_ERROR_INDEX);
     REQUIRE(!targets || all_below(T * B, targets, network->outputs), FASTRNN_ERROR_INDEX);
@@ -472,7 +476,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_network_sample)(
     REQUIRE(network && parameters && choice && first && h && workspace && (tokens || n == 0), FASTRNN_ERROR_NULL);
     REQUIRE(choice->temperature == 0 || (uniform && uniform->next), FASTRNN_ERROR_NULL);
     REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
-    REQUIRE(network_is_valid(network, 1, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(token_network_is_valid(network, 1, B), FASTRNN_ERROR_SHAPE);
     REQUIRE(network->outputs == network_inputs(network), FASTRNN_ERROR_SHAPE);
     REQUIRE(c || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
     REQUIRE(finite_and_not_negative((FASTRNN_REAL)choice->temperature), FASTRNN_ERROR_VALUE);
@@ -496,6 +500,113 @@ ELEMENTWISE_DOOR(exp)
 ELEMENTWISE_DOOR(tanh)
 ELEMENTWISE_DOOR(sigmoid)
 #undef ELEMENTWISE_DOOR
+
+fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs_memory)(const fastrnn_network *network, size_t T, size_t B,
+                                                             size_t *bytes)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && bytes, FASTRNN_ERROR_NULL);
+    REQUIRE(network_parts_are_valid(network) && network_fits(network, T, B), FASTRNN_ERROR_SHAPE);
+    *bytes = kernels->TABLE->network_outputs_memory(network, T, B);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs)(const fastrnn_network *network, size_t T, size_t B,
+                                                      const int64_t *lengths, const FASTRNN_REAL *parameters,
+                                                      const FASTRNN_TYPED(fastrnn_network_input) *input,
+                                                      FASTRNN_REAL *hn, FASTRNN_REAL *cn, FASTRNN_REAL *y,
+                                                      void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(network && parameters && input && hn && workspace, FASTRNN_ERROR_NULL);
+    REQUIRE(network_parts_are_valid(network) && network_fits(network, T, B), FASTRNN_ERROR_SHAPE);
+    REQUIRE(network->vectors ? input->vectors != NULL : input->tokens != NULL, FASTRNN_ERROR_NULL);
+    REQUIRE((input->context || network->context == 0) && (y || network->outputs == 0), FASTRNN_ERROR_NULL);
+    REQUIRE(cn || network->stack.cell != FASTRNN_LSTM, FASTRNN_ERROR_NULL);
+    for (size_t b = 0; lengths && b < B; b++) {
+        REQUIRE(lengths[b] > 0 && (uint64_t)lengths[b] <= T, FASTRNN_ERROR_SHAPE);
+    }
+    REQUIRE(network->vectors || all_below(T * B, input->tokens, network_inputs(network)), FASTRNN_ERROR_INDEX);
+    return kernels->TABLE->network_outputs(network, T, B, lengths, parameters, input, hn, cn, y, workspace);
+}
+
+/* Sequences that a network reads are there, are whole, and fit. */
+static fastrnn_status FASTRNN_TYPED(sequences_check)(const FASTRNN_TYPED(fastrnn_sequences) *sequences,
+                                                     const fastrnn_network *network, size_t count, size_t B)
+{
+    REQUIRE(sequences->begin && (network->vectors ? sequences->vectors != NULL : sequences->tokens != NULL),
+            FASTRNN_ERROR_NULL);
+    const size_t longest = longest_of(sequences->begin, count);
+    REQUIRE(longest > 0 && network_fits(network, longest, B), FASTRNN_ERROR_SHAPE);
+    return FASTRNN_OK;
+}
+
+/* What the two doors over examples ask of them. */
+static fastrnn_status FASTRNN_TYPED(examples_check)(const fastrnn_conditioned *model,
+                                                    const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B)
+{
+    REQUIRE(model && examples, FASTRNN_ERROR_NULL);
+    REQUIRE(conditioned_is_valid(model), FASTRNN_ERROR_SHAPE);
+    REQUIRE(examples->count > 0 && examples->count < (size_t)1 << 53 && B > 0 && B < (size_t)1 << 32,
+            FASTRNN_ERROR_SHAPE);
+    const fastrnn_network *network = &model->network;
+    REQUIRE(network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY ? examples->classes != NULL : examples->numbers != NULL,
+            FASTRNN_ERROR_NULL);
+    fastrnn_status status = FASTRNN_TYPED(sequences_check)(&examples->inputs, network, examples->count, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    if (model->source == FASTRNN_ENCODER) {
+        status = FASTRNN_TYPED(sequences_check)(&examples->sources, &model->encoder, examples->count, B);
+        REQUIRE(status == FASTRNN_OK, status);
+    }
+    REQUIRE(model->source != FASTRNN_FEATURES || examples->features, FASTRNN_ERROR_NULL);
+    if (examples->carried) {
+        REQUIRE(model->source == FASTRNN_NO_SOURCE && network->stack.directions == 1 && examples->count % B == 0,
+                FASTRNN_ERROR_SHAPE);
+    }
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_conditioned_memory)(const fastrnn_conditioned *model,
+                                                         const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
+                                                         int dropout, size_t *bytes)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(bytes, FASTRNN_ERROR_NULL);
+    const fastrnn_status status = FASTRNN_TYPED(examples_check)(model, examples, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    *bytes = kernels->TABLE->conditioned_memory(model, examples, B, dropout != 0);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_conditioned_train)(
+    const fastrnn_conditioned *model, const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
+    const fastrnn_optimizer *optimizer, const FASTRNN_TYPED(fastrnn_learner) *learner, fastrnn_training *training,
+    size_t iterations, const fastrnn_interruption *interruption, void *workspace)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(optimizer && learner && training && workspace && learner->parameters, FASTRNN_ERROR_NULL);
+    REQUIRE(!interruption || interruption->poll, FASTRNN_ERROR_NULL);
+    fastrnn_status status = FASTRNN_TYPED(examples_check)(model, examples, B);
+    REQUIRE(status == FASTRNN_OK, status);
+    if (examples->carried) {
+        REQUIRE(learner->h && (learner->c || model->network.stack.cell != FASTRNN_LSTM), FASTRNN_ERROR_NULL);
+    }
+    status = FASTRNN_TYPED(training_check)(training);
+    REQUIRE(status == FASTRNN_OK, status);
+    REQUIRE(training->position < examples->count && training->position % B == 0 &&
+                training->position / B <= training->iterations,
+            FASTRNN_ERROR_VALUE);
+    const FASTRNN_TYPED(fastrnn_update) arrays = {learner->parameters, learner->parameters, learner->momentum,
+                                                  learner->mean, learner->squares};
+    status = FASTRNN_TYPED(optimizer_check)(optimizer, 1, &arrays);
+    REQUIRE(status == FASTRNN_OK, status);
+    return kernels->TABLE->conditioned_train(model, examples, B, optimizer, learner, training, iterations, interruption,
+                                             workspace);
+}
 
 fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_fma)(size_t rounds, size_t *done, FASTRNN_REAL *result)
 {

@@ -139,10 +139,14 @@ typedef struct {
     double factor;   /* in [0, 1] */
 } fastrnn_schedule;
 
-/* A training run over a text, which the doors *_train_* take up and leave where it stopped. B sequences of T tokens at a
- * time are read side by side: each from a stream of its own, B of them with length / B tokens each, whose states are
- * carried on from one to the next; or from anywhere in the text, with states that begin as zeros, the caller's being
- * neither read nor written. A stream of which fewer than T + 2 tokens are left begins anew, with its state zero. */
+/* A training run, which the doors *_train_* take up and leave where it stopped.
+ *
+ * Over a text, B sequences of T tokens at a time are read side by side: each from a stream of its own, B of them with
+ * length / B tokens each, whose states are carried on from one to the next; or from anywhere in the text, with states that
+ * begin as zeros, the caller's being neither read nor written. A stream of which fewer than T + 2 tokens are left begins
+ * anew, with its state zero.
+ *
+ * Over examples, B of them at a time, the last of a pass perhaps fewer; text and random_chunks are not looked at. */
 typedef struct {
     fastrnn_text text; /* of at least B (T + 1) tokens */
     fastrnn_schedule schedule;
@@ -151,11 +155,13 @@ typedef struct {
     double dropout;      /* in [0, 1): each output of each layer, the last one's too, is left out with this probability,
                           * and divided by 1 - dropout otherwise */
     int random_chunks;   /* other than 0: sequences from anywhere */
-    uint64_t seed;       /* of what dropout leaves out and where such sequences begin; the iteration's number is added */
-    size_t position;     /* in each stream, where the next sequence begins; 0 at first */
+    uint64_t seed;       /* of what dropout leaves out, where such sequences begin, in which order examples come; the
+                          * iteration's number is added */
+    size_t position;     /* in each stream, where the next sequence begins, or how many examples the pass has read; 0 at first */
     uint64_t iterations; /* done so far; 0 at first */
-    double loss;         /* of the last iteration, in nats: the sum over T steps, the mean over B sequences */
-    double smooth_loss;  /* 0.999 smooth_loss + 0.001 loss after each; at first T ln V, the loss of guessing */
+    double loss;         /* of the last iteration; over a text in nats, the sum over T steps, the mean over B sequences */
+    double smooth_loss;  /* 0.999 smooth_loss + 0.001 loss after each; at first T ln V, the loss of guessing, or NaN: the first
+                          * loss takes its place */
 } fastrnn_training;
 
 /* Kinds of recurrent cells. Weights are those of PyTorch's modules: gates one above the other in W_ih and W_hh, for a GRU
@@ -203,17 +209,33 @@ typedef struct {
     size_t tape, workspace;
 } fastrnn_linear_bytes;
 
-/* A network over sequences of tokens: a stack of one direction, which reads tokens in [0, I) as 1-of-I codes, or, with
- * embeddings, tokens in [0, embeddings) as rows (I) of a table; and a linear layer over the states of the last layer.
- * outputs and embeddings are below 2^24. */
+/* What a network's outputs y are to be, and the loss that says how far they are from it. */
+typedef enum {
+    FASTRNN_SOFTMAX_CROSS_ENTROPY, /* -ln softmax(y)[class], for each row of outputs, of which each is a class */
+    FASTRNN_SIGMOID_CROSS_ENTROPY, /* -t ln sigmoid(y) - (1 - t) ln(1 - sigmoid(y)), for each number, its target t in [0, 1] */
+    FASTRNN_SQUARED_ERROR,         /* (y - t)^2, for each number */
+    FASTRNN_SIGMOID_SQUARED_ERROR  /* (sigmoid(y) - t)^2, for each number */
+} fastrnn_loss;
+
+/* A network over sequences: a stack, which reads tokens in [0, I) as 1-of-I codes, or, with embeddings, tokens in [0,
+ * embeddings) as rows of a table, or vectors; and a linear layer over the states of the last layer. outputs and embeddings
+ * are below 2^24. The doors over tokens and texts take networks of one direction, without vectors and context, with outputs
+ * at each step, b, and a softmax. */
 typedef struct {
     fastrnn_stack stack;
-    size_t embeddings; /* 0: none */
+    size_t embeddings;   /* 0: none */
     size_t outputs;
+    fastrnn_loss loss;
+    int vectors;         /* other than 0: it reads vectors, and has no embeddings */
+    int without_bias;    /* other than 0: the linear layer has no b, nor has that over features (fastrnn_conditioned) */
+    int last;            /* other than 0: outputs after each sequence's last step alone, else after each step */
+    size_t context;      /* below I: of the I numbers that the stack reads so many, the last ones, are the same at all steps of
+                          * a sequence; with embeddings or vectors alone, which are the I - context others */
 } fastrnn_network;
 
-/* Where its parameters begin in the one buffer of `end` numbers: the table (embeddings, I), those of the stack, then of
- * the linear layer W (outputs, H) and b (outputs). Between them are up to 15 numbers that belong to none. */
+/* Where its parameters begin in the one buffer of `end` numbers: the table (embeddings, I - context), those of the stack,
+ * then of the linear layer W (outputs, directions H) and b (outputs). Between them are up to 15 numbers that belong to
+ * none. */
 typedef struct {
     size_t embedding, stack, W, b, end;
 } fastrnn_network_offsets;
@@ -225,6 +247,32 @@ fastrnn_status fastrnn_network_parameters(const fastrnn_network *network, fastrn
 typedef struct {
     size_t train, predict, sample;
 } fastrnn_network_bytes;
+
+/* Where the states of a network before its first step come from. */
+typedef enum {
+    FASTRNN_NO_SOURCE, /* they are zeros, or those after the sequences before */
+    FASTRNN_FEATURES,  /* a linear layer over the features of each example: (h, c) = W f + b */
+    FASTRNN_ENCODER    /* they are the states of another stack after the last step of another sequence */
+} fastrnn_source;
+
+/* A network that learns from examples, with its source. Where there is one, the network and the encoder have one direction,
+ * and the encoder as many layers and units as the network, the same cell, and no outputs. The network's context is 0,
+ * or the length of what every step is to read besides: the features, or the encoder's last state of its last layer. */
+typedef struct {
+    fastrnn_network network;
+    fastrnn_source source;
+    size_t features;         /* F, below 2^24 */
+    fastrnn_network encoder;
+} fastrnn_conditioned;
+
+/* Where its parameters begin in the one buffer of `end` numbers: the encoder, or the linear layer's W (states, F) and b
+ * (states), the states being those of all layers, h and then an LSTM's c; then the network. */
+typedef struct {
+    size_t encoder, W, b, network, end;
+} fastrnn_conditioned_offsets;
+
+/* FASTRNN_ERROR_SHAPE for a network beyond the limits, or a source that does not suit it. */
+fastrnn_status fastrnn_conditioned_parameters(const fastrnn_conditioned *model, fastrnn_conditioned_offsets *offsets);
 
 /* Asked after each iteration: poll(state) other than 0 ends the call there, with everything whole. */
 typedef struct {

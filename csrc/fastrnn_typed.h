@@ -150,14 +150,80 @@ fastrnn_status FASTRNN_TYPED(fastrnn_embedding_forward)(size_t N, size_t V, size
 fastrnn_status FASTRNN_TYPED(fastrnn_embedding_backward)(size_t N, size_t V, size_t E, const int64_t *indices,
                                                          const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
 
-/* ---- networks over tokens --------------------------------------------------------------------------------------- */
+/* ---- networks -------------------------------------------------------------------------------------------------- */
 
-/* What training changes, N = fastrnn_network_offsets.end numbers in each of the first four. */
+/* What a network reads: B sequences side by side, of at most T steps. What is past a sequence's length is not used, but
+ * tokens there are below the limit too. */
+typedef struct {
+    const int64_t *tokens;       /* (T, B), or */
+    const FASTRNN_REAL *vectors; /* (T, B, I - context) */
+    const FASTRNN_REAL *context; /* (B, context) */
+    const FASTRNN_REAL *h, *c;   /* (layers directions, B, H) states before the first step, c: an LSTM's; NULL: zeros */
+} FASTRNN_TYPED(fastrnn_network_input);
+
+/* What training changes, N = the `end` of the parameters' offsets numbers in each of the first four. */
 typedef struct {
     FASTRNN_REAL *parameters;
     FASTRNN_REAL *momentum, *mean, *squares; /* what the optimizer remembers, as in fastrnn_update */
-    FASTRNN_REAL *h, *c;                     /* (layers, B, H) the states before the next token; c: an LSTM's */
+    FASTRNN_REAL *h, *c;                     /* (layers, B, H) the states before the next step; c: an LSTM's */
 } FASTRNN_TYPED(fastrnn_learner);
+
+/* Bytes of scratch memory for fastrnn_network_outputs; largest: for T steps and B sequences of any lengths. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs_memory)(const fastrnn_network *network, size_t T, size_t B,
+                                                             size_t *bytes);
+
+/* What any network puts out: y (T, B, outputs), zero past a sequence's length, or of one with `last` y (B, outputs); y is NULL
+ * if there are no outputs. lengths: NULL, or (B) in [1, T]. hn, cn get the states after each sequence's last step; they are
+ * (layers directions, B, H), and may be h and c of the input, but not NULL.
+ * FASTRNN_ERROR_NOT_FINITE: an output is NaN or infinite. */
+fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs)(const fastrnn_network *network, size_t T, size_t B,
+                                                      const int64_t *lengths, const FASTRNN_REAL *parameters,
+                                                      const FASTRNN_TYPED(fastrnn_network_input) *input,
+                                                      FASTRNN_REAL *hn, FASTRNN_REAL *cn, FASTRNN_REAL *y,
+                                                      void *workspace);
+
+/* ---- networks that learn from examples --------------------------------------------------------------------------- */
+
+/* One sequence after the other, without gaps: steps begin[n] ... begin[n + 1] - 1 are those of sequence n, at least one. */
+typedef struct {
+    const int64_t *begin;        /* (count + 1), begin[0] = 0 */
+    const int64_t *tokens;       /* of each step; or */
+    const FASTRNN_REAL *vectors; /* rows of them */
+} FASTRNN_TYPED(fastrnn_sequences);
+
+/* What a network learns from. Targets, of each step or of a network with `last` of each example, are classes in [0,
+ * outputs) for a softmax, and rows of `outputs` numbers otherwise. */
+typedef struct {
+    size_t count;
+    FASTRNN_TYPED(fastrnn_sequences) inputs;
+    const int64_t *classes;
+    const FASTRNN_REAL *numbers;
+    const FASTRNN_REAL *features;             /* (count, F), where these are the source */
+    FASTRNN_TYPED(fastrnn_sequences) sources; /* where they are read by an encoder */
+    int shuffle; /* other than 0: each pass in another order */
+    int carried; /* other than 0: sequence b of a batch goes on from the state of sequence b of the batch before, in the
+                  * learner's h, c, which are zero at the beginning of a pass; count is a multiple of B then, and the network has
+                  * one direction and no source. Otherwise states begin as zeros, or come from the source, and the
+                  * learner's are not looked at. */
+} FASTRNN_TYPED(fastrnn_examples);
+
+/* Bytes of scratch memory for training with batches of B examples. */
+fastrnn_status FASTRNN_TYPED(fastrnn_conditioned_memory)(const fastrnn_conditioned *model,
+                                                         const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
+                                                         int dropout, size_t *bytes);
+
+/* Iterations of training over batches of B examples, pass after pass, and in a pass each example once: for each batch the loss
+ *
+ *     loss = mean of the loss of all its rows of outputs, with a softmax, or else of all their numbers
+ *
+ * its gradients, clipped by value and then by norm, one step of the optimizer, the smooth loss; fastrnn_network_train has
+ * the rest, errors too: FASTRNN_ERROR_INDEX also for a class outside [0, outputs). */
+fastrnn_status FASTRNN_TYPED(fastrnn_conditioned_train)(
+    const fastrnn_conditioned *model, const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
+    const fastrnn_optimizer *optimizer, const FASTRNN_TYPED(fastrnn_learner) *learner, fastrnn_training *training,
+    size_t iterations, const fastrnn_interruption *interruption, void *workspace);
+
+/* ---- networks over tokens --------------------------------------------------------------------------------------- */
 
 /* dropout: training->dropout is above 0. */
 fastrnn_status FASTRNN_TYPED(fastrnn_network_memory)(const fastrnn_network *network, size_t T, size_t B, int dropout,

@@ -54,10 +54,31 @@ static inline fastrnn_network_offsets network_offsets(const fastrnn_network *net
 {
     const fastrnn_stack *stack = &network->stack;
     fastrnn_network_offsets at = {0};
-    at.stack = next_part(network->embeddings * stack->input_size);
+    at.stack = next_part(network->embeddings * (stack->input_size - network->context));
     at.W = next_part(at.stack + parameters_of(stack, stack->layers - 1, stack->directions - 1).end);
-    at.b = next_part(at.W + network->outputs * stack->hidden_size);
-    at.end = next_part(at.b + network->outputs);
+    at.b = next_part(at.W + network->outputs * stack->directions * stack->hidden_size);
+    at.end = next_part(at.b + (network->without_bias ? 0 : network->outputs));
+    return at;
+}
+
+/* States of a sequence: of all layers h and, of an LSTM, c. */
+static inline size_t conditioned_states(const fastrnn_conditioned *model)
+{
+    const fastrnn_stack *stack = &model->network.stack;
+    return (stack->cell == FASTRNN_LSTM ? 2 : 1) * stack->layers * stack->hidden_size;
+}
+
+static inline fastrnn_conditioned_offsets conditioned_offsets(const fastrnn_conditioned *model)
+{
+    const size_t states = conditioned_states(model);
+    fastrnn_conditioned_offsets at = {0};
+    if (model->source == FASTRNN_ENCODER) {
+        at.W = at.b = at.network = network_offsets(&model->encoder).end;
+    } else if (model->source == FASTRNN_FEATURES) {
+        at.b = next_part(states * model->features);
+        at.network = next_part(at.b + (model->network.without_bias ? 0 : states));
+    }
+    at.end = at.network + network_offsets(&model->network).end;
     return at;
 }
 

@@ -13,7 +13,7 @@ static inline uint64_t mixed_bits(uint64_t x)
 }
 
 /* What the numbers of an iteration are for. */
-typedef enum { RANDOM_DROPOUT = 1, RANDOM_CHUNKS } random_purpose;
+typedef enum { RANDOM_DROPOUT = 1, RANDOM_CHUNKS, RANDOM_ORDER, RANDOM_ENCODER_DROPOUT } random_purpose;
 
 /* The stream of an iteration. */
 static inline uint64_t random_stream(uint64_t seed, uint64_t iteration, random_purpose purpose)

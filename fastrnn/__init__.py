@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fastrnn.losses import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
     from fastrnn.model import load
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+    from fastrnn.seq2seq import Seq2Seq
+    from fastrnn.sequence_model import SequenceModel
     from fastrnn.stepper import Stepper
 
 _ROOMS = (  # of these names
@@ -41,6 +43,8 @@ _ROOMS = (  # of these names
     "losses",
     "model",
     "optimizers",
+    "seq2seq",
+    "sequence_model",
     "stepper",
 )
 
@@ -62,6 +66,8 @@ __all__ = [
     "ModelFileError",
     "NumericalError",
     "RMSprop",
+    "Seq2Seq",
+    "SequenceModel",
     "Stepper",
     "check_gradients",
     "clip_gradient_norm",

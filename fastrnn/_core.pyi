@@ -60,20 +60,9 @@ class Network:
         seq_length: int,
         batch_size: int,
         random_chunks: bool,
-        dropout: float,
-        seed: int,
         optimizer: str,
         settings: dict[str, Any],
-        learning_rate: float,
-        schedule: str,
-        warmup: int,
-        schedule_iterations: int,
-        schedule_factor: float,
-        clip_value: float,
-        clip_norm: float,
-        position: int,
-        iterations_done: int,
-        smooth_loss: float,
+        **course: Any,
     ) -> tuple[int, int, float, float, BaseException | None]: ...
     def predict(
         self, tokens: NDArray[np.int64], states: tuple[_Array, ...], targets: NDArray[np.int64] | None = None
@@ -89,6 +78,49 @@ class Network:
         top_p: float,
         bit_generator: Any,
     ) -> NDArray[np.int64]: ...
+
+COURSE: frozenset[str]
+LOSSES: dict[str, int]
+SOURCES: dict[str | None, int]
+
+def conditioned_offsets(
+    network: dict[str, Any], source: str | None = None, features: int = 0, encoder: dict[str, Any] | None = None
+) -> tuple[dict[str, int], dict[str, int], int]: ...
+
+@final
+class Conditioned:
+    parameters: _Array
+    dtype: np.dtype[Any]
+    def __new__(
+        cls,
+        parameters: _Array,
+        network: dict[str, Any],
+        source: str | None = None,
+        features: int = 0,
+        encoder: dict[str, Any] | None = None,
+    ) -> Conditioned: ...
+    def train(
+        self,
+        arrays: dict[str, NDArray[Any]],
+        states: tuple[_Array, ...],
+        slots: dict[str, _Array],
+        *,
+        iterations: int,
+        batch_size: int,
+        shuffle: bool,
+        optimizer: str,
+        settings: dict[str, Any],
+        **course: Any,
+    ) -> tuple[int, int, float, float, BaseException | None]: ...
+    def outputs(
+        self,
+        inputs: NDArray[Any],
+        states: tuple[_Array, ...] | None = None,
+        *,
+        lengths: NDArray[np.int64] | None = None,
+        context: _Array | None = None,
+        encoder: bool = False,
+    ) -> tuple[_Array | None, tuple[_Array, ...]]: ...
 
 def indices(values: NDArray[np.integer[Any]], count: int, name: str) -> NDArray[np.int64]: ...
 def laid_out(array: _Array) -> _Array: ...

@@ -45,12 +45,64 @@ cdef fastrnn_optimizer optimizer_of(str name, dict settings) except *:
     return o
 
 
+COURSE = frozenset((
+    "dropout", "seed", "learning_rate", "schedule", "warmup", "schedule_iterations", "schedule_factor", "clip_value",
+    "clip_norm", "position", "iterations_done", "smooth_loss"))
+
+
+cdef fastrnn_training training_of(dict course) except *:
+    """The course of a training run by the names in COURSE: a model's settings, and where it stands."""
+    if course.keys() != COURSE:
+        raise TypeError(f"training takes {', '.join(sorted(COURSE))}, not {', '.join(sorted(course))}")
+    cdef fastrnn_training training
+    memset(&training, 0, sizeof(training))
+    training.schedule = fastrnn_schedule(
+        learning_rate=course["learning_rate"], decay=named(DECAYS, course["schedule"], "schedule"),
+        warmup=course["warmup"], n=course["schedule_iterations"], factor=course["schedule_factor"])
+    training.clip_value, training.clip_norm = course["clip_value"], course["clip_norm"]
+    training.dropout, training.seed = course["dropout"], course["seed"]
+    training.position, training.iterations = course["position"], course["iterations_done"]
+    training.loss, training.smooth_loss = NAN, course["smooth_loss"]
+    return training
+
+
 cdef fastrnn_network network_of(str cell, size_t vocabulary, size_t embedding_size, size_t hidden_size,
                                 size_t layers) except *:
-    return fastrnn_network(
-        stack=fastrnn_stack(cell=named(CELLS, cell, "cell"), input_size=embedding_size if embedding_size else vocabulary,
-                            hidden_size=hidden_size, layers=layers, directions=1, bias=1),
-        embeddings=vocabulary if embedding_size else 0, outputs=vocabulary)
+    cdef fastrnn_network network
+    memset(&network, 0, sizeof(network))
+    network.stack = fastrnn_stack(
+        cell=named(CELLS, cell, "cell"), input_size=embedding_size if embedding_size else vocabulary,
+        hidden_size=hidden_size, layers=layers, directions=1, bias=1)
+    network.embeddings, network.outputs = vocabulary if embedding_size else 0, vocabulary
+    return network
+
+
+cdef learner learner_of(cnp.ndarray parameters, tuple states, dict slots) except *:
+    """What training changes: the parameters (N,), the states, or none where they are not carried, the optimizer's slots."""
+    cdef learner l
+    memset(&l, 0, sizeof(l))
+    for name, slot in slots.items():
+        check_array(slot, f"slots['{name}']", (parameters.size,), "(N,)", parameters.dtype)
+        check_writeable(slot, f"slots['{name}']")
+    l.f64.parameters = data_of(parameters)
+    l.f64.momentum = data_of(slots.get("momentum_buffer"))
+    l.f64.mean = data_of(slots.get("exp_avg", slots.get("grad_avg")))
+    l.f64.squares = data_of(slots.get("sum", slots.get("square_avg", slots.get("exp_avg_sq"))))
+    l.f64.h = data_of(states[0]) if states else NULL
+    l.f64.c = data_of(states[1]) if len(states) == 2 else NULL
+    return l
+
+
+cdef object not_finite(str what, cnp.ndarray parameters, tuple states):
+    """The error for what is NaN or infinite, with its cause."""
+    holders = {"the parameters": (parameters,), "the states": states}
+    culprits = [name for name, arrays in holders.items() if not all(np.isfinite(array).all() for array in arrays)]
+    return NumericalError(f"{what} because {' and '.join(culprits)} hold NaN or infinity" if culprits else what)
+
+
+cdef object not_finite_in_training(const fastrnn_training *training, cnp.ndarray parameters, tuple states):
+    return not_finite(
+        "a gradient is NaN or infinite" if isfinite(training.loss) else f"the loss is {training.loss}", parameters, states)
 
 
 cdef fastrnn_network_offsets offsets_of(const fastrnn_network *network) except *:
@@ -117,27 +169,11 @@ cdef class Network:
     cdef list pinned(self, tuple arrays):
         return pinned((self.parameters, *arrays))
 
-    cdef learner learner_of(self, tuple states, dict slots) except *:
-        cdef learner l
-        memset(&l, 0, sizeof(l))
-        for name, slot in slots.items():
-            check_array(slot, f"slots['{name}']", (self.N,), "(N,)", self.dtype)
-            check_writeable(slot, f"slots['{name}']")
-        l.f64.parameters = data_of(self.parameters)
-        l.f64.momentum = data_of(slots.get("momentum_buffer"))
-        l.f64.mean = data_of(slots.get("exp_avg", slots.get("grad_avg")))
-        l.f64.squares = data_of(slots.get("sum", slots.get("square_avg", slots.get("exp_avg_sq"))))
-        l.f64.h = data_of(states[0])
-        l.f64.c = data_of(states[1]) if self.n_states == 2 else NULL
-        return l
-
     def train(self, cnp.ndarray text, tuple states, dict slots, *, Py_ssize_t iterations, size_t seq_length,
-              size_t batch_size, bint random_chunks, double dropout, uint64_t seed, str optimizer, dict settings,
-              double learning_rate, str schedule, uint64_t warmup, uint64_t schedule_iterations, double schedule_factor,
-              double clip_value, double clip_norm, size_t position, uint64_t iterations_done, double smooth_loss):
+              size_t batch_size, bint random_chunks, str optimizer, dict settings, **course):
         """Up to `iterations` iterations; parameters, states and slots are updated in place.
 
-        text (n,), of uint8, uint16, uint32 or int64, holds tokens in [0, V); states are arrays (L, B, H); slots those of
+        course: what COURSE names. text (n,), of uint8, uint16, uint32 or int64, holds tokens in [0, V); states are arrays (L, B, H); slots those of
         the optimizer, (N,) each. Limits of infinity clip nothing.
 
         Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
@@ -150,21 +186,16 @@ cdef class Network:
         if iterations < 0:
             raise ValueError(f"iterations must not be negative, and is {iterations}")
         self.check_states(states, batch_size)
-        cdef learner l = self.learner_of(states, slots)
+        cdef learner l = learner_of(self.parameters, states, slots)
         pins = self.pinned((text, *states, *slots.values()))
         cdef fastrnn_optimizer o = optimizer_of(optimizer, settings)
-        cdef fastrnn_training training
+        cdef fastrnn_training training = training_of(course)
         training.text = fastrnn_text(tokens=cnp.PyArray_DATA(text), length=text.size, width=text.itemsize)
-        training.schedule = fastrnn_schedule(
-            learning_rate=learning_rate, decay=named(DECAYS, schedule, "schedule"), warmup=warmup, n=schedule_iterations,
-            factor=schedule_factor)
-        training.clip_value, training.clip_norm, training.dropout = clip_value, clip_norm, dropout
-        training.random_chunks, training.seed = random_chunks, seed
-        training.position, training.iterations = position, iterations_done
-        training.loss, training.smooth_loss = NAN, smooth_loss
+        training.random_chunks = random_chunks
+        cdef uint64_t iterations_done = training.iterations
         cdef _Signals signals = _Signals()
         cdef fastrnn_interruption interruption = signals.interruption()
-        cdef fastrnn_network_bytes bytes = self.memory_for(seq_length, batch_size, dropout > 0)
+        cdef fastrnn_network_bytes bytes = self.memory_for(seq_length, batch_size, training.dropout > 0)
         cdef _Workspace workspace = self.workspaces.take(bytes.train)
         cdef fastrnn_status status
         with nogil:
@@ -177,19 +208,12 @@ cdef class Network:
         self.workspaces.bring_back(workspace)
         error = signals.error
         if status == FASTRNN_ERROR_NOT_FINITE:
-            loss = training.loss
-            error = self.not_finite("a gradient is NaN or infinite" if isfinite(loss) else f"the loss is {loss}", states)
+            error = not_finite_in_training(&training, self.parameters, states)
         elif status == FASTRNN_ERROR_INDEX:
             error = IndexError(f"text holds a token outside [0, {self.V})")
         else:
             check(status)
         return training.iterations - iterations_done, training.position, training.loss, training.smooth_loss, error
-
-    cdef object not_finite(self, str what, tuple states):
-        """The error for what is NaN or infinite, with its cause."""
-        holders = {"the parameters": (self.parameters,), "the states": states}
-        culprits = [name for name, arrays in holders.items() if not all(np.isfinite(array).all() for array in arrays)]
-        return NumericalError(f"{what} because {' and '.join(culprits)} hold NaN or infinity" if culprits else what)
 
     def predict(self, cnp.ndarray tokens, tuple states, cnp.ndarray targets=None):
         """nats, p: nats (T, B) float64 is -ln p of each target, None without targets; p (B, V) is that of every token after
@@ -285,7 +309,7 @@ cdef class Network:
         if signals.error is not None:
             raise signals.error
         if status == FASTRNN_ERROR_NOT_FINITE:
-            raise self.not_finite("the probabilities are NaN", states)
+            raise not_finite("the probabilities are NaN", self.parameters, states)
         check(status)
         for array, state in zip(states, now):
             array[...] = state

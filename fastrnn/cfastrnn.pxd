@@ -97,10 +97,21 @@ cdef extern from "fastrnn.h" nogil:
         size_t backward
         size_t step
 
+    ctypedef enum fastrnn_loss:
+        FASTRNN_SOFTMAX_CROSS_ENTROPY
+        FASTRNN_SIGMOID_CROSS_ENTROPY
+        FASTRNN_SQUARED_ERROR
+        FASTRNN_SIGMOID_SQUARED_ERROR
+
     ctypedef struct fastrnn_network:
         fastrnn_stack stack
         size_t embeddings
         size_t outputs
+        fastrnn_loss loss
+        int vectors
+        int without_bias
+        int last
+        size_t context
 
     ctypedef struct fastrnn_network_offsets:
         size_t embedding
@@ -115,6 +126,27 @@ cdef extern from "fastrnn.h" nogil:
         size_t train
         size_t predict
         size_t sample
+
+    ctypedef enum fastrnn_source:
+        FASTRNN_NO_SOURCE
+        FASTRNN_FEATURES
+        FASTRNN_ENCODER
+
+    ctypedef struct fastrnn_conditioned:
+        fastrnn_network network
+        fastrnn_source source
+        size_t features
+        fastrnn_network encoder
+
+    ctypedef struct fastrnn_conditioned_offsets:
+        size_t encoder
+        size_t W
+        size_t b
+        size_t network
+        size_t end
+
+    fastrnn_status fastrnn_conditioned_parameters(
+        const fastrnn_conditioned *model, fastrnn_conditioned_offsets *offsets)
 
     ctypedef struct fastrnn_interruption:
         int (*poll)(void *state)
@@ -265,6 +297,40 @@ cdef extern from "fastrnn.h" nogil:
         const int64_t *first, float *h, float *c, size_t n, const fastrnn_uniform_source *uniform,
         const fastrnn_interruption *interruption, int64_t *tokens, void *workspace)
 
+    ctypedef struct fastrnn_network_input_f32:
+        const int64_t *tokens
+        const float *vectors
+        const float *context
+        const float *h
+        const float *c
+
+    fastrnn_status fastrnn_network_outputs_memory_f32(const fastrnn_network *network, size_t T, size_t B, size_t *bytes)
+    fastrnn_status fastrnn_network_outputs_f32(
+        const fastrnn_network *network, size_t T, size_t B, const int64_t *lengths, const float *parameters,
+        const fastrnn_network_input_f32 *input, float *hn, float *cn, float *y, void *workspace)
+
+    ctypedef struct fastrnn_sequences_f32:
+        const int64_t *begin
+        const int64_t *tokens
+        const float *vectors
+
+    ctypedef struct fastrnn_examples_f32:
+        size_t count
+        fastrnn_sequences_f32 inputs
+        const int64_t *classes
+        const float *numbers
+        const float *features
+        fastrnn_sequences_f32 sources
+        int shuffle
+        int carried
+
+    fastrnn_status fastrnn_conditioned_memory_f32(
+        const fastrnn_conditioned *model, const fastrnn_examples_f32 *examples, size_t B, int dropout, size_t *bytes)
+    fastrnn_status fastrnn_conditioned_train_f32(
+        const fastrnn_conditioned *model, const fastrnn_examples_f32 *examples, size_t B,
+        const fastrnn_optimizer *optimizer, const fastrnn_learner_f32 *learner, fastrnn_training *training,
+        size_t iterations, const fastrnn_interruption *interruption, void *workspace)
+
     fastrnn_status fastrnn_softmax_cross_entropy_f32(
         size_t N, size_t V, const int64_t *targets, float *logits, double *loss)
     fastrnn_status fastrnn_sigmoid_binary_cross_entropy_f32(
@@ -393,6 +459,40 @@ cdef extern from "fastrnn.h" nogil:
         const fastrnn_network *network, size_t B, const double *parameters, const fastrnn_choice *choice,
         const int64_t *first, double *h, double *c, size_t n, const fastrnn_uniform_source *uniform,
         const fastrnn_interruption *interruption, int64_t *tokens, void *workspace)
+
+    ctypedef struct fastrnn_network_input_f64:
+        const int64_t *tokens
+        const double *vectors
+        const double *context
+        const double *h
+        const double *c
+
+    fastrnn_status fastrnn_network_outputs_memory_f64(const fastrnn_network *network, size_t T, size_t B, size_t *bytes)
+    fastrnn_status fastrnn_network_outputs_f64(
+        const fastrnn_network *network, size_t T, size_t B, const int64_t *lengths, const double *parameters,
+        const fastrnn_network_input_f64 *input, double *hn, double *cn, double *y, void *workspace)
+
+    ctypedef struct fastrnn_sequences_f64:
+        const int64_t *begin
+        const int64_t *tokens
+        const double *vectors
+
+    ctypedef struct fastrnn_examples_f64:
+        size_t count
+        fastrnn_sequences_f64 inputs
+        const int64_t *classes
+        const double *numbers
+        const double *features
+        fastrnn_sequences_f64 sources
+        int shuffle
+        int carried
+
+    fastrnn_status fastrnn_conditioned_memory_f64(
+        const fastrnn_conditioned *model, const fastrnn_examples_f64 *examples, size_t B, int dropout, size_t *bytes)
+    fastrnn_status fastrnn_conditioned_train_f64(
+        const fastrnn_conditioned *model, const fastrnn_examples_f64 *examples, size_t B,
+        const fastrnn_optimizer *optimizer, const fastrnn_learner_f64 *learner, fastrnn_training *training,
+        size_t iterations, const fastrnn_interruption *interruption, void *workspace)
 
     fastrnn_status fastrnn_softmax_cross_entropy_f64(
         size_t N, size_t V, const int64_t *targets, double *logits, double *loss)

@@ -1,6 +1,5 @@
 """CharRNN: a language model of characters, bytes or words."""
 
-import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -12,12 +11,12 @@ from fastrnn.arguments import integer
 from fastrnn.corpus import Chunks, Codes, Corpus, file_status, split, validation_streams
 from fastrnn.fitting import Callback, FittedModel, check_loop_arguments
 from fastrnn.history import History
-from fastrnn.network import Layout, TokenNetwork
 from fastrnn.progress import Progress, validation_share
 from fastrnn.random import bit_generator, generator
 from fastrnn.sampling import Choice, Writer, stop_strings
 from fastrnn.settings import CharSettings, Setting
 from fastrnn.text import Text, text_source
+from fastrnn.token_network import TokenLayout, TokenNetwork
 from fastrnn.tokens import Tokens, tokens_from_state, tokens_of
 
 TOKENS_AT_ONCE = 4096  # drawn between two looks at other threads and at Ctrl-C
@@ -72,6 +71,7 @@ class CharRNN(FittedModel):
 
     kind = "CharRNN"
     settings_class = CharSettings
+    network_class = TokenNetwork
 
     cell = Setting[str]()
     hidden_size = Setting[int]()
@@ -148,6 +148,10 @@ class CharRNN(FittedModel):
         self._corpus: Corpus | None = None  # what is cached of the last text: neither saved nor pickled
         self._training_codes: Codes | None = None
         self._held_out: Codes | None = None
+
+    def _built(self) -> TokenNetwork:
+        network: TokenNetwork = super()._built()
+        return network
 
     @property
     def vocabulary(self) -> Tokens:
@@ -259,59 +263,17 @@ class CharRNN(FittedModel):
             self._take_vocabulary(tokens)
         with self._lock.use():
             self._corpus, self._training_codes, self._held_out = corpus, training, held_out
-            self._go_on(corpus.encoded.fingerprint, validation)
-
-    def _go_on(self, fingerprint: str, validation: float) -> None:
-        """From where training of this text stopped, or from its beginning if it is another one."""
-        progress = self._progress
-        assert self._training_codes is not None
-        known = (progress.fingerprint, progress.validation) == (fingerprint, validation)
-        if known and self._chunks().is_position(progress.position, len(self._training_codes)):
-            return
-        progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
-        progress.record_at = None
-        if validation:  # losses of another text are no measure for this one's
-            progress.best_loss, progress.without_improvement, self._best = None, 0, None
-        for state in self._states:
-            state[...] = 0
+            chunks, n = self._chunks(), len(training)
+            self._go_on(corpus.encoded.fingerprint, validation, lambda position: chunks.is_position(position, n))
 
     def _train(self, iterations: int) -> BaseException | None:
-        progress = self._progress
-        native = functools.partial(
+        return self._train_natively(
             self._built().kernels.train,
-            states=self._states,
-            slots=self._slots,
+            self._training_codes,
             iterations=iterations,
             seq_length=self.seq_length,
-            batch_size=self.batch_size,
             random_chunks=self.chunks == "random",
-            dropout=self.dropout,
-            seed=self.seed,
-            optimizer=self.optimizer,
-            settings=self.settings.optimizer_settings,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            warmup=self.warmup,
-            schedule_iterations=self.schedule_iterations or 0,
-            schedule_factor=self.schedule_factor or 0.0,
-            clip_value=math.inf if self.clip_value is None else self.clip_value,
-            clip_norm=math.inf if self.clip_norm is None else self.clip_norm,
-            position=progress.position,
-            iterations_done=progress.iterations,
-            smooth_loss=progress.smooth_loss,
         )
-        outcome: list[Any] = []
-        try:
-            # As soon as a call returns to the interpreter, a signal's handler may raise: extend has kept the result.
-            outcome.extend(map(native, [self._training_codes]))
-        finally:
-            for done, position, loss, smooth_loss, _ in outcome:
-                progress.iterations += done
-                progress.position, progress.smooth_loss = position, smooth_loss
-                if done and math.isfinite(loss):  # otherwise it is that of the iteration that was not done
-                    progress.loss = loss
-        error: BaseException | None = outcome[0][-1]
-        return error
 
     def _validate(self) -> float | None:
         if self._held_out is None or not len(self._held_out):
@@ -319,7 +281,7 @@ class CharRNN(FittedModel):
         blocks = self._built().nats(self._held_out, validation_streams(len(self._held_out)))
         return math.fsum(block.sum() for block in blocks) / sum(block.size for block in blocks)
 
-    def _loss_per_token(self, loss: float) -> float:
+    def _mean_loss(self, loss: float) -> float:
         return loss / self.seq_length
 
     # ---- what is likely ----
@@ -486,8 +448,8 @@ class CharRNN(FittedModel):
 
     # ---- what the base class asks for ----
 
-    def _layout(self, vocabulary: Tokens, most: int) -> Layout:
-        return Layout(self.cell, vocabulary.size, self.embedding_size, self.hidden_size, self.num_layers, most)
+    def _layout(self, vocabulary: Tokens, most: int) -> TokenLayout:
+        return TokenLayout(self.cell, vocabulary.size, self.embedding_size, self.hidden_size, self.num_layers, most)
 
     def _take_vocabulary(self, tokens: Tokens) -> None:
         """Makes the network over this vocabulary, and its first weights."""

@@ -1,5 +1,6 @@
 """The training loop around the native one: records, validation, the best parameters, early stopping, callbacks."""
 
+import functools
 import math
 import time
 from abc import abstractmethod
@@ -37,16 +38,69 @@ class FittedModel(Model):
 
     @abstractmethod
     def _train(self, iterations: int) -> BaseException | None:
-        """So many iterations in one native call. Updates the arrays, and in `_progress` iterations, position, loss and
-        smooth loss, to where it came; returns what ended it early."""
+        """So many iterations in one native call, by `_train_natively`; returns what ended it early."""
 
     @abstractmethod
     def _validate(self) -> float | None:
-        """The mean loss of what is held out, nats per token, or None where nothing is."""
+        """The mean loss of what is held out, in the unit of `_mean_loss`, or None where nothing is."""
 
     @abstractmethod
-    def _loss_per_token(self, loss: float) -> float:
-        """An iteration's loss, divided by the tokens of a sequence."""
+    def _mean_loss(self, loss: float) -> float:
+        """An iteration's loss as records have it: of a model of tokens nats per token."""
+
+    def _go_on(self, fingerprint: str, validation: float, is_position: Callable[[int], bool]) -> None:
+        """From where training on the same data stopped, or from the beginning if they are others."""
+        progress = self._progress
+        if (progress.fingerprint, progress.validation) == (fingerprint, validation) and is_position(progress.position):
+            return
+        progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
+        progress.record_at = None
+        if validation:  # losses of other data are no measure for these
+            progress.best_loss, progress.without_improvement, self._best = None, 0, None
+        for state in self._states:
+            state[...] = 0
+
+    def _train_natively(
+        self, train: Callable[..., tuple[int, int, float, float, BaseException | None]], data: Any, **options: Any
+    ) -> BaseException | None:
+        """train(data, ...), told the settings and where training stands, and the options. It updates the arrays; in
+        `_progress` iterations, position, loss and smooth loss come to where it came. Returns what ended it early."""
+        progress, settings = self._progress, self.settings
+        native = functools.partial(
+            train,
+            states=self._states,
+            slots=self._slots,
+            batch_size=settings.batch_size,
+            dropout=settings.dropout,
+            seed=settings.seed,
+            optimizer=settings.optimizer,
+            settings=settings.optimizer_settings,
+            learning_rate=settings.learning_rate,
+            schedule=settings.schedule,
+            warmup=settings.warmup,
+            schedule_iterations=settings.schedule_iterations or 0,
+            schedule_factor=settings.schedule_factor or 0.0,
+            clip_value=math.inf if settings.clip_value is None else settings.clip_value,
+            clip_norm=math.inf if settings.clip_norm is None else settings.clip_norm,
+            position=progress.position,
+            iterations_done=progress.iterations,
+            smooth_loss=math.nan if progress.smooth_loss is None else progress.smooth_loss,
+            **options,
+        )
+        outcome: list[Any] = []
+        try:
+            # As soon as a call returns to the interpreter, a signal's handler may raise: extend has kept the result.
+            outcome.extend(map(native, [data]))
+        finally:
+            for done, position, loss, smooth_loss, _ in outcome:
+                progress.iterations += done
+                progress.position = position
+                if done:  # otherwise they may be those of an iteration that was not done
+                    progress.smooth_loss = smooth_loss
+                if done and math.isfinite(loss):
+                    progress.loss = loss
+        error: BaseException | None = outcome[0][-1]
+        return error
 
     def _run(
         self, iterations: int, every: int, patience: int | None, callback: Callback | None, watch: Callback | None
@@ -120,9 +174,9 @@ class FittedModel(Model):
 
     def _record(self, validation_loss: float | None, provisional: bool = True) -> Record:
         progress = self._progress
-        loss = math.nan if progress.loss is None else self._loss_per_token(progress.loss)
+        loss = math.nan if progress.loss is None else self._mean_loss(progress.loss)
         rate = self.settings.rate(progress.iterations - 1)
-        return Record(progress.iterations, loss, progress.smooth_loss, rate, validation_loss, provisional)
+        return Record(progress.iterations, loss, self.smooth_loss, rate, validation_loss, provisional)
 
     def _ends(self, record: Record, patience: int | None, callback: Callback | None) -> bool:
         """Whether `fit` is to end after this record: the callback says so, or patience is at an end."""

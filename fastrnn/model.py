@@ -1,6 +1,7 @@
 """What models have in common: settings, parameters, locks, and how they are saved, loaded, pickled and copied."""
 
 import copy
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from fastrnn.errors import ModelFileError
 from fastrnn.files import AnyPath, read_model, write_model
 from fastrnn.history import History
 from fastrnn.locking import ModelLock
-from fastrnn.network import Layout, States, TokenNetwork
+from fastrnn.network import Layout, Network, States
 from fastrnn.progress import Progress
 from fastrnn.settings import Setting, TrainingSettings
 
@@ -34,6 +35,7 @@ class Model(ABC):
 
     kind: ClassVar[str]  # the name of the class in files
     settings_class: ClassVar[type[TrainingSettings]]
+    network_class: ClassVar[type[Network]]  # made of a layout and a dtype
 
     batch_size = Setting[int]()
     optimizer = Setting[str]()
@@ -58,7 +60,7 @@ class Model(ABC):
         self.settings: Any = settings
         self.notes: dict[str, Any] = {}
         self._lock = ModelLock()
-        self._network: TokenNetwork | None = None
+        self._network: Any = None
 
     def __repr__(self) -> str:
         """The call that makes such a model, without the arguments that are at their defaults."""
@@ -70,28 +72,41 @@ class Model(ABC):
     def _layout(self, vocabulary: Any, most: int) -> Layout:
         """Of the network of a model with this vocabulary; ValueError where it would have more than `most` numbers."""
 
-    def _take_network(self, network: TokenNetwork, progress: Progress) -> None:
+    def _carries_states(self) -> bool:
+        """Whether an iteration goes on from the states that the one before left."""
+        return True
+
+    def _state_shapes(self, layout: Layout) -> dict[str, tuple[int, ...]]:
+        """Of the states that are carried, by their names."""
+        return dict.fromkeys(layout.state_names, layout.state_shape(self.batch_size)) if self._carries_states() else {}
+
+    def _take_network(self, network: Network, progress: Progress) -> None:
         """Makes this the network, with an optimizer that remembers nothing and states that are zero."""
         self._slots = {name: network.flat_zeros() for name in self.settings.slots}
-        self._states: States = network.zero_states(self.batch_size)
+        self._states: States = network.zero_states(self.batch_size) if self._carries_states() else ()
         self._best: Array | None = None
         self._progress = progress
         self._network = network
 
-    def _built(self) -> TokenNetwork:
+    def _built(self) -> Any:
+        """The network; ValueError before there is one."""
         if self._network is None:
-            raise ValueError("the model has no vocabulary and no weights yet: call fit, or build(text), first")
+            raise ValueError(f"the model has no vocabulary and no weights yet: call {self._how_to_build()}, first")
         return self._network
+
+    def _how_to_build(self) -> str:
+        return "fit, or build(text)"
 
     @property
     def parameters(self) -> dict[str, Array]:
         """Every parameter by its name in PyTorch's modules, as a view: write into it, `array[...] = value`, and the
         model computes with that. ValueError before the model is built."""
-        return self._built().parameters
+        parameters: dict[str, Array] = self._built().parameters
+        return parameters
 
     def state_dict(self) -> dict[str, Array]:
         """A copy of every parameter, by name, in the form that `load_state_dict` and PyTorch's modules take."""
-        network = self._built()
+        network: Network = self._built()
         with self._lock.use():
             return network.state_dict()
 
@@ -112,9 +127,11 @@ class Model(ABC):
 
     @property
     def smooth_loss(self) -> float:
-        """The smooth loss in nats per sequence. ValueError before the model is built."""
+        """The smooth loss: 0.999 of it and 0.001 of the loss after each iteration. NaN where there was none yet,
+        ValueError before the model is built."""
         self._built()
-        return self._progress.smooth_loss
+        smooth_loss = self._progress.smooth_loss
+        return math.nan if smooth_loss is None else smooth_loss
 
     @property
     def history(self) -> History:
@@ -159,7 +176,7 @@ class Model(ABC):
             tensors = {
                 prefix + name: view.copy() for prefix, flat in flats.items() for name, view in views(flat).items()
             }
-            names = self._network.layout.state_names
+            names = self._state_shapes(self._network.layout)
             tensors |= {f"state.{name}": state.copy() for name, state in zip(names, self._states, strict=True)}
             return tensors, {**metadata, "vocabulary": self._vocabulary_json(), "training": self._progress.as_json()}
 
@@ -192,11 +209,11 @@ class Model(ABC):
         if progress.best_loss is not None:
             prefixes.append("best.")
         shapes = {prefix + name: shape for prefix in prefixes for name, (_, shape) in layout.places.items()}
-        shapes |= {f"state.{name}": layout.state_shape(self.batch_size) for name in layout.state_names}
+        states = self._state_shapes(layout)
+        shapes |= {f"state.{name}": shape for name, shape in states.items()}
         _check_tensors(tensors, shapes, self.dtype)
 
-        self._take_network(TokenNetwork(layout, self.dtype), progress)
-        assert self._network is not None
+        self._take_network(self.network_class(layout, self.dtype), progress)
         flats = {"": self._network.flat_parameters}
         flats |= {f"optimizer.{name}.": slot for name, slot in self._slots.items()}
         if progress.best_loss is not None:
@@ -204,19 +221,19 @@ class Model(ABC):
         for prefix, flat in flats.items():
             for name, view in layout.views(flat).items():
                 view[...] = tensors[prefix + name]
-        for name, state in zip(layout.state_names, self._states, strict=True):
+        for name, state in zip(states, self._states, strict=True):
             state[...] = tensors[f"state.{name}"]
 
     @property
     def best(self) -> Self | None:
-        """A model of its own with the parameters of the best validation loss, to sample, evaluate and save, which has
-        not been trained otherwise; None where there was no validation."""
+        """A model of its own with the parameters of the best validation loss, to use, evaluate and save, which has not
+        been trained otherwise; None where there was no validation."""
         with self._lock.use():
             if self._network is None or self._best is None:
                 return None
             best = self._of_settings(self.settings)
             vocabulary = best._restore_vocabulary(self._vocabulary_json())
-            network = TokenNetwork(best._layout(vocabulary, most=2**62), self.dtype)
+            network = self.network_class(best._layout(vocabulary, most=2**62), self.dtype)
             network.flat_parameters[...] = self._best
             best._take_network(network, best._first_progress())
             return best

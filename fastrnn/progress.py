@@ -11,11 +11,11 @@ MOST_ITERATIONS = 2**62
 
 @dataclass
 class Progress:
-    """iterations done; the last one's loss, and the smooth loss, both nats per sequence; the history; the iteration
+    """iterations done; the last one's loss, and the smooth loss, None before there is one; the history; the iteration
     after which it gets the next record, if training was on its way there; the best validation loss and how many records
-    came after it; the text (`fingerprint`, the share of it held out), and the position in it."""
+    came after it; the text or the examples (`fingerprint`, the share of it held out), and the position in it."""
 
-    smooth_loss: float
+    smooth_loss: float | None
     iterations: int = 0
     loss: float | None = None
     history: History = field(default_factory=History)
@@ -30,8 +30,7 @@ class Progress:
         for name in ("iterations", "without_improvement", "position"):
             if integer(getattr(self, name), name, 0) > MOST_ITERATIONS:
                 raise ValueError(f"{name} must be at most 2**62")
-        finite(self.smooth_loss, "smooth_loss")
-        for name in ("loss", "best_loss"):
+        for name in ("smooth_loss", "loss", "best_loss"):
             if getattr(self, name) is not None:
                 finite(getattr(self, name), name)
         if self.fingerprint is not None and not isinstance(self.fingerprint, str):

@@ -224,7 +224,7 @@ def test_evaluation_is_that_of_the_layers():
 def test_long_texts_are_evaluated_in_blocks_that_change_nothing(monkeypatch):
     model = fastrnn.CharRNN("lstm", 8, dtype="float64", seed=0).build(TEXT)
     at_once = model.evaluate(TEXT), model.predict_proba(TEXT)
-    monkeypatch.setattr("fastrnn.network.NUMBERS_AT_ONCE", 10_000)
+    monkeypatch.setattr("fastrnn.token_network.NUMBERS_AT_ONCE", 10_000)
     in_blocks = model.evaluate(TEXT), model.predict_proba(TEXT)
     assert in_blocks[0]["loss"] == pytest.approx(at_once[0]["loss"], rel=1e-12)
     np.testing.assert_allclose(in_blocks[1], at_once[1], rtol=1e-10)

@@ -106,7 +106,7 @@ BIG = 2**31 - 1
         (("tensors", "state.h"), lambda a: a[:, :, :-1], "state.h must have shape"),
         (("tensors", "optimizer.sum.linear.bias"), lambda a: a.astype(np.float64), "must hold float32"),
         (("tensors", "best.rnn.bias_ih_l0"), None, "missing: best.rnn.bias_ih_l0"),
-        (("metadata", "model"), "Transformer", "kind 'Transformer', not one of CharRNN: upgrade fastrnn"),
+        (("metadata", "model"), "Transformer", "kind 'Transformer', not one of CharRNN, Seq2Seq, SequenceModel: upgrade fastrnn"),
         (("metadata", "model"), [1], "kind"),
         (("metadata", "config"), None, "no config"),
         (("metadata", "config"), 5, "config must have the entries"),

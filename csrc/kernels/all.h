@@ -21,6 +21,7 @@
 #include "linear.h"
 #include "char_rnn.h"
 #include "train.h"
+#include "text_batch.h"
 #include "train_char_rnn.h"
 #include "gates.h"
 #include "tape.h"
@@ -28,7 +29,10 @@
 #include "stack.h"
 #include "dropout.h"
 #include "network.h"
+#include "learn.h"
 #include "train_network.h"
+#include "example_batch.h"
+#include "train_examples.h"
 #include "predict.h"
 #include "choose.h"
 #include "sample.h"
@@ -62,6 +66,10 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .network_train = network_train,
     .network_predict = network_predict,
     .network_sample = network_sample,
+    .network_outputs_memory = network_outputs_memory,
+    .network_outputs = network_outputs,
+    .conditioned_memory = conditioned_memory,
+    .conditioned_train = conditioned_train,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sigmoid_binary_cross_entropy = sigmoid_binary_cross_entropy,
     .squared_error = squared_error,

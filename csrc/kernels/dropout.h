@@ -14,14 +14,3 @@ static void dropout_factors(size_t n, double p, uint64_t stream, real *factors)
         }
     }
 }
-
-/* Rows of n numbers, `row` apart in x and in y and one after the other in factors: y = factor x, and 0 after each row. */
-static void drop_out(size_t rows, size_t n, const real *factors, const real *x, size_t row, real *y)
-{
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < n; j++) {
-            y[i * row + j] = factors[i * n + j] * x[i * row + j];
-        }
-        memset(y + i * row + n, 0, (row - n) * sizeof(real));
-    }
-}

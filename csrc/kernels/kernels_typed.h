@@ -20,8 +20,10 @@ typedef struct {
     void (*linear_backward)(size_t N, size_t inputs, size_t outputs, const FASTRNN_TYPED(fastrnn_linear) *layer,
                             const void *tape, const FASTRNN_REAL *dy,
                             const FASTRNN_TYPED(fastrnn_linear) *gradients, FASTRNN_REAL *dx, void *workspace);
-    void (*embedding_forward)(size_t N, size_t E, const FASTRNN_REAL *W, const int64_t *indices, FASTRNN_REAL *y);
-    void (*embedding_backward)(size_t N, size_t E, const int64_t *indices, const FASTRNN_REAL *dy, FASTRNN_REAL *dW);
+    void (*embedding_forward)(size_t N, size_t E, const FASTRNN_REAL *W, const int64_t *indices, FASTRNN_REAL *y,
+                              size_t y_row);
+    void (*embedding_backward)(size_t N, size_t E, const int64_t *indices, const FASTRNN_REAL *dy, size_t dy_row,
+                               FASTRNN_REAL *dW);
     fastrnn_stack_bytes (*stack_memory)(const fastrnn_stack *stack, const fastrnn_batch *batch);
     void (*stack_forward)(const fastrnn_stack *stack, const fastrnn_batch *batch,
                           const FASTRNN_TYPED(fastrnn_stack_input) *input,
@@ -46,6 +48,17 @@ typedef struct {
                                      const fastrnn_choice *choice, const int64_t *first, FASTRNN_REAL *h,
                                      FASTRNN_REAL *c, size_t n, const fastrnn_uniform_source *uniform,
                                      const fastrnn_interruption *interruption, int64_t *tokens, void *workspace);
+    size_t (*network_outputs_memory)(const fastrnn_network *network, size_t T, size_t B);
+    fastrnn_status (*network_outputs)(const fastrnn_network *network, size_t T, size_t B, const int64_t *lengths,
+                                      const FASTRNN_REAL *parameters, const FASTRNN_TYPED(fastrnn_network_input) *input,
+                                      FASTRNN_REAL *hn, FASTRNN_REAL *cn, FASTRNN_REAL *y, void *workspace);
+    size_t (*conditioned_memory)(const fastrnn_conditioned *model, const FASTRNN_TYPED(fastrnn_examples) *examples,
+                                 size_t B, bool dropout);
+    fastrnn_status (*conditioned_train)(const fastrnn_conditioned *model,
+                                        const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
+                                        const fastrnn_optimizer *optimizer,
+                                        const FASTRNN_TYPED(fastrnn_learner) *learner, fastrnn_training *training,
+                                        size_t iterations, const fastrnn_interruption *interruption, void *workspace);
     double (*softmax_cross_entropy)(size_t N, size_t V, size_t row, const int64_t *targets, FASTRNN_REAL *logits);
     double (*sigmoid_binary_cross_entropy)(size_t n, FASTRNN_REAL scale, const FASTRNN_REAL *targets,
                                            FASTRNN_REAL *logits);

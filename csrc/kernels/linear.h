@@ -110,17 +110,18 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
     subnormals_restore(subnormals);
 }
 
-static void embedding_forward(size_t N, size_t E, const real *W, const int64_t *indices, real *y)
+/* y (N, y_row) = rows (E) of W. */
+static void embedding_forward(size_t N, size_t E, const real *W, const int64_t *indices, real *y, size_t y_row)
 {
     for (size_t n = 0; n < N; n++) {
-        memcpy(y + n * E, W + (size_t)indices[n] * E, E * sizeof(real));
+        memcpy(y + n * y_row, W + (size_t)indices[n] * E, E * sizeof(real));
     }
 }
 
 /* In the forward pass this was y = row x of W, so now that row of dW += dy. */
-static void embedding_backward(size_t N, size_t E, const int64_t *indices, const real *dy, real *dW)
+static void embedding_backward(size_t N, size_t E, const int64_t *indices, const real *dy, size_t dy_row, real *dW)
 {
     for (size_t n = 0; n < N; n++) {
-        add(E, dy + n * E, dW + (size_t)indices[n] * E);
+        add(E, dy + n * dy_row, dW + (size_t)indices[n] * E);
     }
 }

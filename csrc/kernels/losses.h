@@ -31,3 +31,19 @@ static double squared_error(size_t n, real scale, const real *targets, real *out
     }
     return wide_total(&loss);
 }
+
+/* Forward:  loss_i = (p - t)^2, p = sigmoid(x)
+ * Backward: d loss_i / d x = 2 (p - t) p (1 - p) */
+static double sigmoid_squared_error(size_t n, real scale, const real *targets, real *logits)
+{
+    const vec one = vec_set1(1);
+    wide_sum loss = {{0}};
+    for (size_t i = 0; i < n; i += VEC_LANES) {
+        const size_t some = n - i < VEC_LANES ? n - i : VEC_LANES;
+        const vec p = vec_sigmoid(load_up_to(logits + i, some)), t = load_up_to(targets + i, some);
+        const vec difference = vec_sub(p, t), slope = vec_mul(p, vec_sub(one, p));
+        wide_add_squares(&loss, some == VEC_LANES ? difference : only_first(some, difference));
+        store_up_to(logits + i, some, vec_mul(vec_set1(2 * scale), vec_mul(difference, slope)));
+    }
+    return wide_total(&loss);
+}

@@ -1,17 +1,21 @@
-/* A network over sequences of tokens: rows of an embedding, or 1-of-I codes; a stack of one direction (stack.h); a linear
- * layer over the states of its last layer; softmax cross-entropy of the tokens that follow.
+/* A network over sequences: 1-of-I codes, rows of an embedding, or vectors, and beside the latter two a context that is the
+ * same at all steps of a sequence; a stack (stack.h); a linear layer over the states of its last layer, at each step or
+ * after the last step of each sequence; a loss.
  *
- * The memory of a call over N = T B tokens, laid out once:
+ * The memory of a call over B sequences of T steps, N of which there are (all T B of them where all are as long), and R
+ * rows of outputs (N, or B), laid out once for the largest batch and used for smaller ones as well:
  *
- *     tape     of the stack, see tape.h               ys         (N, v)     y_t, then p_t, then dy_t
- *     scratch  of the stack, forward or backward      W          packed (outputs, H) or its transpose
- *     x        (N, I) rows of the embedding
+ *     tape     of the stack, see tape.h               tops       (R, w) what the linear layer reads, where that does
+ *     scratch  of the stack, forward or backward                 not lie on the tape, and then the gradient of that
+ *     x        (T B, I) what the stack reads          ys         (R, v) y, then the gradient of y
+ *                                                     W          packed (outputs, D H) or its transpose
  *
- *     to train: dx (N, I); tokens, targets (T, B); hn, cn (layers, B, H), the states after the last step; some rows of a
- *     gradient, sums of one; gradient, like the parameters; with dropout factors (layers, N, H) and tops (N, h), the last
- *     layer's states times theirs
+ *     to train: dx (T B, I); hn, cn (layers D, B, H), the states after the last step, and dhn, a gradient of them; some
+ *     rows of a gradient, sums of one; classes (R), numbers (R, outputs), targets in the order of the rows; with dropout
+ *     factors (layers, T B, D H)
  *
- * Every piece begins on a cache line. */
+ * Every piece begins on a cache line, and none is larger for a batch with fewer steps or sequences: so what is laid out
+ * for the largest is enough for all. */
 
 /* What is to be computed, and the sizes that follow from it. The batch is pointed to: a call stays where it is. */
 typedef struct {
@@ -19,139 +23,350 @@ typedef struct {
     const fastrnn_stack *stack;
     fastrnn_network_offsets at;
     fastrnn_batch batch;
-    size_t N, H, h, V, v; /* v: numbers from row to row of ys */
+    size_t cells, N, R;       /* T B; steps that there are; rows of outputs */
+    size_t E, C;              /* numbers of a row of the table, or of a vector; of the context behind it */
+    size_t H, D, h, width, w; /* width = D H numbers of a state of all directions; h, w: from row to row */
+    size_t V, v;              /* outputs; numbers from row to row of ys */
 } network_call;
 
-static network_call network_call_of(const fastrnn_network *network, size_t T, size_t B, bool dropout)
+/* lengths: NULL, or those of N steps in all. */
+static network_call network_call_over(const fastrnn_network *network, size_t T, size_t B, const int64_t *lengths, size_t N,
+                                      bool dropout)
 {
+    const fastrnn_stack *stack = &network->stack;
+    const size_t width = stack->directions * stack->hidden_size;
     return (network_call){.network = network,
-                          .stack = &network->stack,
+                          .stack = stack,
                           .at = network_offsets(network),
-                          .batch = {.T = T, .B = B, .one_hot = network->embeddings == 0, .dropout = dropout},
-                          .N = T * B,
-                          .H = network->stack.hidden_size,
-                          .h = padded_row(network->stack.hidden_size),
+                          .batch = {.T = T,
+                                    .B = B,
+                                    .lengths = lengths,
+                                    .one_hot = network->embeddings == 0 && !network->vectors,
+                                    .dropout = dropout},
+                          .cells = T * B,
+                          .N = N,
+                          .R = network->last ? B : N,
+                          .E = stack->input_size - network->context,
+                          .C = network->context,
+                          .H = stack->hidden_size,
+                          .D = stack->directions,
+                          .h = padded_row(stack->hidden_size),
+                          .width = width,
+                          .w = padded_row(width),
                           .V = network->outputs,
                           .v = padded_row(network->outputs)};
 }
 
+static network_call network_call_of(const fastrnn_network *network, size_t T, size_t B, bool dropout)
+{
+    return network_call_over(network, T, B, NULL, T * B, dropout);
+}
+
+/* The largest of all calls over at most T steps and B sequences, of whatever lengths: to lay out memory by. */
+static network_call largest_network_call(const fastrnn_network *network, size_t T, size_t B, bool dropout)
+{
+    static const int64_t any = 0;
+    return network_call_over(network, T, B, &any, T * B, dropout);
+}
+
 typedef struct {
     void *tape, *scratch;
-    real *x, *ys, *W;
-    real *dx, *hn, *cn, *some_rows, *sums, *gradient, *factors, *tops;
-    int64_t *tokens, *targets;
+    real *x, *tops, *ys, *W;
+    real *dx, *hn, *cn, *dhn, *some_rows, *sums, *numbers, *factors;
+    int64_t *classes;
 } network_memory;
+
+/* The stack reads the caller's vectors as they are. */
+static bool reads_vectors(const network_call *call)
+{
+    return call->network->vectors && call->C == 0;
+}
+
+/* The linear layer reads the states as they lie on the tape. */
+static bool reads_tape(const network_call *call)
+{
+    return !call->network->last && call->D == 1 && !call->batch.dropout;
+}
+
+static size_t states_size(const network_call *call)
+{
+    return call->stack->layers * call->D * call->batch.B * call->H;
+}
 
 /* The pieces that every pass needs; scratch is for the stack's forward pass, or for either. */
 static uintptr_t lay_out_pass(const network_call *call, uintptr_t begin, bool backward, network_memory *m)
 {
-    const size_t I = call->stack->input_size, H = call->H, V = call->V, size = sizeof(real);
-    const fastrnn_stack_bytes stack = stack_memory(call->stack, &call->batch);
+    const size_t size = sizeof(real);
+    const fastrnn_stack_bytes stack = memory_of_stack_call(call->stack, &call->batch, call->N);
+    const size_t W = call->V > 0 ? larger(packed_size(call->width, call->V), packed_size(call->V, call->width)) : 0;
     uintptr_t next = begin;
     m->tape = take(&next, stack.tape);
     m->scratch = take(&next, backward ? larger(stack.forward, stack.backward) : stack.forward);
-    m->x = take(&next, call->batch.one_hot ? 0 : call->N * I * size);
-    m->ys = take(&next, call->N * call->v * size);
-    m->W = take(&next, larger(packed_size(H, V), packed_size(V, H)) * size);
+    m->x = take(&next, call->batch.one_hot || reads_vectors(call) ? 0 : call->cells * call->stack->input_size * size);
+    m->tops = take(&next, reads_tape(call) || call->V == 0 ? 0 : call->R * call->w * size);
+    m->ys = take(&next, call->R * call->v * size);
+    m->W = take(&next, W * size);
     return next;
 }
 
 static uintptr_t lay_out_training(const network_call *call, uintptr_t begin, network_memory *m)
 {
-    const size_t N = call->N, H = call->H, size = sizeof(real), states = call->stack->layers * call->batch.B * H;
-    const bool dropout = call->batch.dropout;
+    const size_t size = sizeof(real), states = states_size(call) * size;
+    const bool classes = call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
     uintptr_t next = lay_out_pass(call, begin, true, m);
-    m->dx = take(&next, call->batch.one_hot ? 0 : N * call->stack->input_size * size);
-    m->hn = take(&next, states * size);
-    m->cn = take(&next, states * size);
-    m->some_rows = take(&next, some_rows_size(call->V, H, N) * size);
+    m->dx = take(&next, call->batch.one_hot || reads_vectors(call) ? 0 : call->cells * call->stack->input_size * size);
+    m->hn = take(&next, states);
+    m->cn = take(&next, states);
+    m->dhn = take(&next, states);
+    m->some_rows = take(&next, call->V > 0 ? some_rows_size(call->V, call->width, call->R) * size : 0);
     m->sums = take(&next, call->v * size);
-    m->gradient = take(&next, call->at.end * size);
-    m->factors = take(&next, dropout ? call->stack->layers * N * H * size : 0);
-    m->tops = take(&next, dropout ? N * call->h * size : 0);
-    m->tokens = take(&next, N * sizeof(int64_t));
-    m->targets = take(&next, N * sizeof(int64_t));
+    m->numbers = take(&next, classes ? 0 : call->R * call->V * size);
+    m->factors = take(&next, call->batch.dropout ? call->stack->layers * call->cells * call->width * size : 0);
+    m->classes = take(&next, classes ? call->R * sizeof(int64_t) : 0);
     return next;
 }
 
 /* The linear layer in a buffer like the parameters. */
-static TYPED(fastrnn_linear) output_layer(const network_call *call, real *parameters)
+static TYPED(fastrnn_linear) output_layer(const network_call *call, const real *parameters)
 {
-    return (TYPED(fastrnn_linear)){parameters + call->at.W, parameters + call->at.b};
+    real *layers = (real *)parameters;
+    return (TYPED(fastrnn_linear)){layers + call->at.W, call->network->without_bias ? NULL : layers + call->at.b};
 }
 
-static TYPED(fastrnn_stack_input) stack_inputs_of(const network_call *call, const network_memory *m,
-                                                  const real *parameters, const int64_t *tokens, const real *h,
-                                                  const real *c)
+/* ---- forward --------------------------------------------------------------------------------------------------- */
+
+/* The rows (T B, I) that the stack reads: of the embedding, or the caller's vectors, and the context. */
+static const real *rows_read(const network_call *call, const network_memory *m, const real *parameters,
+                             const TYPED(fastrnn_network_input) *input)
+{
+    const size_t I = call->stack->input_size, E = call->E, C = call->C;
+    if (call->batch.one_hot || reads_vectors(call)) {
+        return input->vectors;
+    }
+    if (call->network->vectors) {
+        for (size_t n = 0; n < call->cells; n++) {
+            memcpy(m->x + n * I, input->vectors + n * E, E * sizeof(real));
+        }
+    } else {
+        embedding_forward(call->cells, E, parameters + call->at.embedding, input->tokens, m->x, I);
+    }
+    for (size_t n = 0; C > 0 && n < call->cells; n++) {
+        memcpy(m->x + n * I + E, input->context + n % call->batch.B * C, C * sizeof(real));
+    }
+    return m->x;
+}
+
+static TYPED(fastrnn_stack_input) stack_input_of(const network_call *call, const network_memory *m, const real *parameters,
+                                                 const TYPED(fastrnn_network_input) *input, const real *x)
 {
     return (TYPED(fastrnn_stack_input)){.parameters = parameters + call->at.stack,
-                                        .x = m->x,
-                                        .indices = tokens,
-                                        .h0 = h,
-                                        .c0 = c,
+                                        .x = x,
+                                        .indices = input->tokens,
+                                        .h0 = input->h,
+                                        .c0 = input->c,
                                         .dropout = m->factors};
 }
 
-/* The states of the last layer, (N, h), from tokens (N) and the states h, c before them; those after them go to hn, cn,
- * which may be h, c. */
+/* The factors of the last layer's dropout, for (T B, D H) or, of a network that puts out one row for each sequence, (B, D H);
+ * NULL: none. */
+static const real *top_dropout(const network_call *call, const network_memory *m)
+{
+    return call->batch.dropout ? m->factors + (call->stack->layers - 1) * call->cells * call->width : NULL;
+}
+
+/* Where in an array of states (layers D, B, H) the last layer's are, of a direction and a sequence. */
+static size_t top_state(const network_call *call, size_t direction, size_t b)
+{
+    return (((call->stack->layers - 1) * call->D + direction) * call->batch.B + b) * call->H;
+}
+
+/* rows (B, w) = the last layer's states hn, of all directions side by side, times dropout. */
+static void last_states_read(const network_call *call, const real *hn, const real *dropout, real *rows)
+{
+    const size_t H = call->H, width = call->width;
+    for (size_t b = 0; b < call->batch.B; b++) {
+        real *row = rows + b * call->w;
+        for (size_t direction = 0; direction < call->D; direction++) {
+            memcpy(row + direction * H, hn + top_state(call, direction, b), H * sizeof(real));
+        }
+        for (size_t k = 0; dropout != NULL && k < width; k++) {
+            row[k] *= dropout[b * width + k];
+        }
+        memset(row + width, 0, (call->w - width) * sizeof(real));
+    }
+}
+
+/* Through the stack: what the linear layer reads, (R, w). The states after the last step go to hn, cn, which may be those
+ * before the first. */
 static const real *states_forward(const network_call *call, const network_memory *m, const real *parameters,
-                                  const int64_t *tokens, const real *h, const real *c, real *hn, real *cn)
+                                  const TYPED(fastrnn_network_input) *input, real *hn, real *cn)
 {
     const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
-    const TYPED(fastrnn_stack_input) input = stack_inputs_of(call, m, parameters, tokens, h, c);
+    const real *x = rows_read(call, m, parameters, input);
+    const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, x);
     const TYPED(fastrnn_stack_output) output = {.hn = hn, .cn = cn};
     forward_scratch w;
     lay_out_forward(&stack, (uintptr_t)m->scratch, &w);
-    if (!call->batch.one_hot) {
-        embedding_forward(call->N, call->stack->input_size, parameters + call->at.embedding, tokens, m->x);
+    layers_forward(&stack, &read, &output, &w);
+    if (reads_tape(call)) {
+        return top_states(&stack, 0);
     }
-    layers_forward(&stack, &input, &output, &w);
-    return top_states(&stack, 0);
-}
-
-/* The factors of the last layer's dropout. */
-static const real *top_factors(const network_call *call, const network_memory *m)
-{
-    return m->factors + (call->stack->layers - 1) * call->N * call->H;
-}
-
-/* What the linear layer reads. */
-static const real *output_inputs(const network_call *call, const network_memory *m, const real *tops)
-{
-    if (!call->batch.dropout) {
-        return tops;
+    if (call->V > 0 && call->network->last) {
+        last_states_read(call, hn, top_dropout(call, m), m->tops);
+    } else if (call->V > 0) {
+        rows_from_below(&stack, call->stack->layers, false, top_dropout(call, m), m->tops, call->w);
     }
-    drop_out(call->N, call->H, top_factors(call, m), tops, call->h, m->tops);
     return m->tops;
 }
 
-/* Back from dy, in m->ys, to the gradient of all parameters, which replaces what is in m->gradient; tops is what the linear
- * layer read. */
-static void network_backward(const network_call *call, const network_memory *m, real *parameters, const int64_t *tokens,
-                             const real *tops)
+/* ys (R, v) = W tops + b. */
+static void outputs_forward(const network_call *call, const network_memory *m, const real *parameters, const real *tops)
+{
+    const TYPED(fastrnn_linear) layer = output_layer(call, parameters);
+    linear_rows(call->R, call->width, call->V, &layer, tops, call->w, m->W, m->ys, call->v);
+}
+
+/* ---- loss ------------------------------------------------------------------------------------------------------ */
+
+/* What the outputs ought to be, in the caller's order: classes (T, B) or numbers (T, B, outputs), or of a network with one
+ * row of outputs for each sequence (B) or (B, outputs). */
+typedef struct {
+    const int64_t *classes;
+    const real *numbers;
+} network_targets;
+
+/* The targets in the order of the rows of ys. */
+static network_targets targets_of_rows(const network_call *call, const network_memory *m, const network_targets *caller)
+{
+    if (call->batch.lengths == NULL || call->network->last) {
+        return *caller;
+    }
+    const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
+    if (call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY) {
+        indices_from_caller(&stack.plan, false, caller->classes, m->classes);
+    } else {
+        FOR_STRAND_ROWS(&stack.plan, t, b, n) {
+            const real *from = caller->numbers + caller_row(&stack.plan, false, t, b) * call->V;
+            memcpy(m->numbers + n * call->V, from, call->V * sizeof(real));
+        }
+    }
+    return (network_targets){m->classes, m->numbers};
+}
+
+/* The loss of ys, summed and divided by `terms`; ys becomes its gradient. */
+static double outputs_loss(const network_call *call, const network_memory *m, const network_targets *caller, double terms)
+{
+    const network_targets targets = targets_of_rows(call, m, caller);
+    const size_t R = call->R, V = call->V, v = call->v;
+    const real factor = (real)(1 / terms);
+    if (call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY) {
+        const double loss = softmax_cross_entropy(R, V, v, targets.classes, m->ys);
+        if (terms != 1) {
+            scale_rows(R, V, factor, m->ys, v);
+        }
+        return loss / terms;
+    }
+    double (*const losses[])(size_t, real, const real *, real *) = {
+        [FASTRNN_SIGMOID_CROSS_ENTROPY] = sigmoid_binary_cross_entropy,
+        [FASTRNN_SQUARED_ERROR] = squared_error,
+        [FASTRNN_SIGMOID_SQUARED_ERROR] = sigmoid_squared_error};
+    double loss = 0;
+    for (size_t n = 0; n < R; n++) {
+        loss += losses[call->network->loss](V, factor, targets.numbers + n * V, m->ys + n * v);
+    }
+    return loss / terms;
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------- */
+
+/* In the forward pass rows (B, w) were the last layer's states times dropout; so now dhn (layers D, B, H), of all layers,
+ * gets what the rows got. */
+static void last_states_back(const network_call *call, const real *dropout, real *rows, real *dhn)
+{
+    const size_t H = call->H, width = call->width;
+    memset(dhn, 0, states_size(call) * sizeof(real));
+    for (size_t b = 0; b < call->batch.B; b++) {
+        real *row = rows + b * call->w;
+        for (size_t k = 0; dropout != NULL && k < width; k++) {
+            row[k] *= dropout[b * width + k];
+        }
+        for (size_t direction = 0; direction < call->D; direction++) {
+            memcpy(dhn + top_state(call, direction, b), row + direction * H, H * sizeof(real));
+        }
+    }
+}
+
+/* Back from ys, which hold the gradient of the outputs, through the linear layer: to its own gradient, and to what comes
+ * from above to the stack, w->dhs[0] or, of a network with one row of outputs for each sequence, dhn. */
+static void outputs_backward(const network_call *call, const network_memory *m, const stack_call *stack,
+                             const real *parameters, const real *tops, real *gradient, const backward_scratch *w)
+{
+    const TYPED(fastrnn_linear) layer = output_layer(call, parameters), dlayer = output_layer(call, gradient);
+    const size_t R = call->R, V = call->V;
+    linear_weights_back(&w->use, R, call->width, V, tops, call->w, m->ys, call->v, &dlayer, m->some_rows, m->sums);
+    if (reads_tape(call)) {
+        linear_inputs_back(R, call->width, V, &layer, m->ys, call->v, m->W, w->dhs[0][0], call->h);
+        return;
+    }
+    linear_inputs_back(R, call->width, V, &layer, m->ys, call->v, m->W, m->tops, call->w);
+    if (call->network->last) {
+        last_states_back(call, top_dropout(call, m), m->tops, m->dhn);
+    } else {
+        rows_to_below(stack, false, top_dropout(call, m), m->tops, call->w, w->dhs[0]);
+    }
+}
+
+/* In the forward pass x was rows of the embedding and the context; so now from dx the gradients of both. */
+static void rows_read_back(const network_call *call, const network_memory *m, const TYPED(fastrnn_network_input) *input,
+                           real *gradient, real *dcontext)
+{
+    const size_t I = call->stack->input_size, E = call->E, C = call->C, B = call->batch.B;
+    if (call->network->embeddings > 0) {
+        memset(gradient + call->at.embedding, 0, call->network->embeddings * E * sizeof(real));
+        embedding_backward(call->cells, E, input->tokens, m->dx, I, gradient + call->at.embedding);
+    }
+    if (dcontext != NULL) {
+        memset(dcontext, 0, B * C * sizeof(real));
+        for (size_t n = 0; n < call->cells; n++) {
+            add(C, m->dx + n * I + E, dcontext + n % B * C);
+        }
+    }
+}
+
+/* Where the gradients of a network's input go; NULL: nowhere. */
+typedef struct {
+    real *h, *c;   /* (layers D, B, H) */
+    real *context; /* (B, C) */
+} network_input_gradient;
+
+/* Back to the gradient of all parameters, which replaces what is in `gradient`: of a network with outputs from theirs, in
+ * m->ys, tops being what the linear layer read; of one without from dhn, dcn, those of the states after the last step. */
+static void network_backward(const network_call *call, const network_memory *m, const real *parameters,
+                             const TYPED(fastrnn_network_input) *input, const real *tops, const real *dhn,
+                             const real *dcn, real *gradient, const network_input_gradient *to)
 {
     const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
-    const TYPED(fastrnn_stack_input) input = stack_inputs_of(call, m, parameters, tokens, NULL, NULL);
-    const TYPED(fastrnn_stack_output_gradient) from_above = {0};
-    const TYPED(fastrnn_stack_input_gradient) gradient = {.parameters = m->gradient + call->at.stack,
-                                                          .x = call->batch.one_hot ? NULL : m->dx};
-    const TYPED(fastrnn_linear) layer = output_layer(call, parameters), dlayer = output_layer(call, m->gradient);
-    const size_t N = call->N, H = call->H, I = call->stack->input_size;
+    const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, NULL);
+    const bool wants_dx = !call->batch.one_hot && !reads_vectors(call);
+    const TYPED(fastrnn_stack_input_gradient) out = {
+        .parameters = gradient + call->at.stack, .x = wants_dx ? m->dx : NULL, .h0 = to->h, .c0 = to->c};
     backward_scratch w = {.use = {.way = GRADIENT_CLIPPED, .limit = INFINITY}};
     lay_out_backward(&stack, (uintptr_t)m->scratch, &w);
 
-    linear_weights_back(&w.use, N, H, call->V, tops, call->h, m->ys, call->v, &dlayer, m->some_rows, m->sums);
-    linear_inputs_back(N, H, call->V, &layer, m->ys, call->v, m->W, w.dhs[0][0], call->h);
-    if (call->batch.dropout) {
-        drop_out(N, H, top_factors(call, m), w.dhs[0][0], call->h, w.dhs[0][0]);
+    for (size_t direction = 0; !(call->V > 0 && reads_tape(call)) && direction < call->D; direction++) {
+        memset(w.dhs[0][direction], 0, call->N * call->h * sizeof(real));
     }
-    if (!call->batch.one_hot) {
-        memset(m->dx, 0, N * I * sizeof(real));
+    if (call->V > 0) {
+        outputs_backward(call, m, &stack, parameters, tops, gradient, &w);
     }
-    layers_backward(&stack, &input, &from_above, &gradient, &w);
-    if (!call->batch.one_hot) {
-        memset(m->gradient + call->at.embedding, 0, call->network->embeddings * I * sizeof(real));
-        embedding_backward(N, I, tokens, m->dx, m->gradient + call->at.embedding);
+    if (wants_dx) {
+        memset(m->dx, 0, call->cells * call->stack->input_size * sizeof(real));
+    }
+    const TYPED(fastrnn_stack_output_gradient) from_above = {.hn = call->network->last && call->V > 0 ? m->dhn : dhn,
+                                                             .cn = dcn};
+    layers_backward(&stack, &read, &from_above, &out, &w);
+    if (wants_dx) {
+        rows_read_back(call, m, input, gradient, to->context);
     }
 }
 
@@ -160,8 +375,8 @@ static void network_backward(const network_call *call, const network_memory *m, 
 static void leave_out_second_bias(const network_call *call, real *gradient)
 {
     const bool gru = call->stack->cell == FASTRNN_GRU || call->stack->cell == FASTRNN_GRU_RESET_BEFORE;
-    for (size_t layer = 0; call->stack->bias && !gru && layer < call->stack->layers; layer++) {
-        const strand_parameters p = parameters_of(call->stack, layer, 0);
+    for (size_t strand = 0; call->stack->bias && !gru && strand < call->stack->layers * call->D; strand++) {
+        const strand_parameters p = parameters_of(call->stack, strand / call->D, strand % call->D);
         memset(gradient + call->at.stack + p.b_hh, 0, (p.end - p.b_hh) * sizeof(real));
     }
 }

@@ -206,7 +206,7 @@ static void sampled_step(const sampler *s, size_t t, const int64_t *tokens)
     const real *below = s->x;
     size_t row = I;
     if (!s->call.batch.one_hot) {
-        embedding_forward(B, I, s->embedding, tokens, s->x);
+        embedding_forward(B, I, s->embedding, tokens, s->x, I);
     }
     for (size_t layer = 0; layer < s->stack.stack->layers; layer++) {
         const sampled_layer *l = &s->layers[layer];

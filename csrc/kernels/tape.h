@@ -78,15 +78,15 @@ static size_t count_rows(const fastrnn_batch *batch)
     return N;
 }
 
-/* Lays the tape out from `begin` on; *end is where it ends. */
-static stack_call stack_call_at(const fastrnn_stack *stack, const fastrnn_batch *batch, uintptr_t begin, uintptr_t *end,
-                                size_t **plan_arrays)
+/* Lays the tape out for N rows from `begin` on; *end is where it ends. Of lengths it is only asked whether there are any. */
+static stack_call stack_call_of_rows(const fastrnn_stack *stack, const fastrnn_batch *batch, size_t N, uintptr_t begin,
+                                     uintptr_t *end, size_t **plan_arrays)
 {
     const cell_kind *cell = kind_of(stack->cell);
     const size_t H = stack->hidden_size, u = whole_lines(H);
     stack_call call = {.stack = stack, .batch = batch, .cell = cell, .H = H, .D = stack->directions, .u = u,
                        .h = padded_row(H), .slot_row = padded_row(cell->in_place ? H : cell->slots * u),
-                       .N = count_rows(batch)};
+                       .N = N};
     uintptr_t next = begin;
     if (batch->lengths) {
         plan_arrays[0] = take(&next, batch->B * sizeof(size_t));
@@ -99,6 +99,12 @@ static stack_call stack_call_at(const fastrnn_stack *stack, const fastrnn_batch 
     call.other_strands = lay_out_strand(&call, 1, 0, &unused);
     *end = call.strands + call.D * (call.first_strand + (stack->layers - 1) * call.other_strands);
     return call;
+}
+
+static stack_call stack_call_at(const fastrnn_stack *stack, const fastrnn_batch *batch, uintptr_t begin, uintptr_t *end,
+                                size_t **plan_arrays)
+{
+    return stack_call_of_rows(stack, batch, count_rows(batch), begin, end, plan_arrays);
 }
 
 /* The call over a tape that forward is to fill, or has filled. */
@@ -240,12 +246,13 @@ static uintptr_t lay_out_step(const stack_call *call, uintptr_t begin, step_scra
     return next;
 }
 
-static fastrnn_stack_bytes stack_memory(const fastrnn_stack *stack, const fastrnn_batch *batch)
+/* For N rows; of lengths it is only asked whether there are any. No piece is larger for fewer rows, steps or sequences. */
+static fastrnn_stack_bytes memory_of_stack_call(const fastrnn_stack *stack, const fastrnn_batch *batch, size_t N)
 {
     const size_t line = 63; /* wherever the caller's memory begins, a cache line does within 63 bytes */
     uintptr_t end;
     size_t *arrays[3];
-    const stack_call call = stack_call_at(stack, batch, 0, &end, arrays);
+    const stack_call call = stack_call_of_rows(stack, batch, N, 0, &end, arrays);
     forward_scratch forward;
     backward_scratch backward;
     step_scratch step;
@@ -253,4 +260,9 @@ static fastrnn_stack_bytes stack_memory(const fastrnn_stack *stack, const fastrn
                                  .forward = (size_t)lay_out_forward(&call, 0, &forward) + line,
                                  .backward = (size_t)lay_out_backward(&call, 0, &backward) + line,
                                  .step = (size_t)lay_out_step(&call, 0, &step) + line};
+}
+
+static fastrnn_stack_bytes stack_memory(const fastrnn_stack *stack, const fastrnn_batch *batch)
+{
+    return memory_of_stack_call(stack, batch, count_rows(batch));
 }

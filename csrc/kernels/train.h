@@ -1,63 +1,19 @@
-/* Many iterations of training in one call. What is the same for every network is here: reading the text, the learning
- * rate, the smooth loss, where the text begins anew, looking whether somebody wants it to end. */
+/* Many iterations of training in one call. What is the same for every network and whatever it learns from is here: the
+ * learning rate, the smooth loss, looking whether somebody wants it to end. */
 
-/* A network in training: what computes an iteration over tokens and targets (T, B), and where it does so. */
+/* A network in training: where it gets what it learns from, and what computes an iteration. */
 typedef struct training_engine training_engine;
 struct training_engine {
-    size_t T, B, V;
-    int64_t *tokens, *targets;
-    /* One iteration from the states that the one before left, or of random chunks from zeros, at this learning rate; *loss
-     * is its loss. Where it returns an error it has changed nothing. */
+    /* Takes what the next iteration learns from. False if a token lies outside its vocabulary: tokens are only looked at
+     * here, as they are read. */
+    bool (*read)(const training_engine *engine, const fastrnn_training *training);
+    /* One iteration at this learning rate; *loss is its loss. Where it returns an error it has changed nothing. */
     fastrnn_status (*iterate)(const training_engine *engine, const fastrnn_training *training, double learning_rate,
                               double *loss);
-    /* The states become zero. */
-    void (*forget)(const training_engine *engine);
-    const void *network;
+    /* Goes on to what follows: training->position, and the states where they begin anew. */
+    void (*move_on)(const training_engine *engine, fastrnn_training *training);
+    const void *run; /* the engine's own */
 };
-
-/* Token i of a text; one that was negative comes out very large. */
-static uint64_t token_at(const fastrnn_text *text, size_t i)
-{
-    switch (text->width) {
-    case 1:
-        return ((const uint8_t *)text->tokens)[i];
-    case 2:
-        return ((const uint16_t *)text->tokens)[i];
-    case 4:
-        return ((const uint32_t *)text->tokens)[i];
-    default:
-        return ((const uint64_t *)text->tokens)[i];
-    }
-}
-
-/* Where in the text sequence b begins; its T + 1 tokens are within. */
-static size_t beginning_of(const training_engine *e, const fastrnn_training *training, size_t b)
-{
-    const size_t length = training->text.length;
-    if (training->random_chunks) {
-        const uint64_t stream = random_stream(training->seed, training->iterations, RANDOM_CHUNKS);
-        return random_below(stream, b, length - e->T);
-    }
-    return b * (length / e->B) + training->position;
-}
-
-/* tokens and targets from the text. False if one lies outside [0, V): the text is only looked at here, as it is read. */
-static bool read_sequences(const training_engine *e, const fastrnn_training *training)
-{
-    bool inside = true;
-    for (size_t b = 0; b < e->B; b++) {
-        const size_t begin = beginning_of(e, training, b);
-        uint64_t token = token_at(&training->text, begin);
-        inside &= token < e->V;
-        for (size_t t = 0; t < e->T; t++) {
-            e->tokens[t * e->B + b] = (int64_t)token;
-            token = token_at(&training->text, begin + t + 1);
-            inside &= token < e->V;
-            e->targets[t * e->B + b] = (int64_t)token;
-        }
-    }
-    return inside;
-}
 
 static double scheduled_rate(const fastrnn_schedule *s, uint64_t iteration)
 {
@@ -77,7 +33,7 @@ static double scheduled_rate(const fastrnn_schedule *s, uint64_t iteration)
 
 static fastrnn_status train_iteration(const training_engine *e, fastrnn_training *training)
 {
-    if (!read_sequences(e, training)) {
+    if (!e->read(e, training)) {
         return FASTRNN_ERROR_INDEX;
     }
     const double rate = scheduled_rate(&training->schedule, training->iterations);
@@ -85,15 +41,10 @@ static fastrnn_status train_iteration(const training_engine *e, fastrnn_training
     if (status != FASTRNN_OK) {
         return status;
     }
-    training->smooth_loss = training->smooth_loss * 0.999 + training->loss * 0.001;
+    training->smooth_loss = isnan(training->smooth_loss) ? training->loss
+                                                         : training->smooth_loss * 0.999 + training->loss * 0.001;
     training->iterations++;
-    if (!training->random_chunks) {
-        training->position += e->T;
-        if (training->position + e->T + 1 >= training->text.length / e->B) {
-            training->position = 0;
-            e->forget(e);
-        }
-    }
+    e->move_on(e, training);
     return FASTRNN_OK;
 }
 

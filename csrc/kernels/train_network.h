@@ -1,82 +1,65 @@
-/* Training any network: the parameters stay in the caller's buffer, the gradient of all of them is made in the
- * workspace, cut down, and given to the optimizer in one pass. */
+/* Training any network to say the next token of a text: the parameters stay in the caller's buffer, the gradient of all of
+ * them is made in the workspace. */
 
 typedef struct {
     network_call call;
     network_memory m;
+    text_batch batch;
+    real *gradient;
     const fastrnn_optimizer *optimizer;
     const TYPED(fastrnn_learner) *learner;
 } network_training;
 
-/* How the gradient is to be cut down on its way to the optimizer. False if it holds NaN or infinity, which a limit would
- * hide. */
-static bool find_limits(size_t n, const fastrnn_training *training, real *gradient, gradient_limits *limits)
+static bool network_read(const training_engine *e, const fastrnn_training *training)
 {
-    *limits = (gradient_limits){(real)training->clip_value, 1};
-    if (!all_finite(n, gradient)) {
-        return false;
-    }
-    if (training->clip_norm == INFINITY) {
-        return true;
-    }
-    if (limits->most < INFINITY) {
-        clip(n, limits->most, gradient); /* the norm is that of the clipped gradient */
-    }
-    const double all = norm(n, gradient), factor = training->clip_norm / (all + 1e-6);
-    limits->factor = factor < 1 ? (real)factor : 1;
-    return isfinite(all);
+    const network_training *t = e->run;
+    return read_sequences(&t->batch, training);
 }
 
 static fastrnn_status network_iterate(const training_engine *e, const fastrnn_training *training, double learning_rate,
                                       double *loss)
 {
-    const network_training *t = e->network;
+    const network_training *t = e->run;
     const network_call *call = &t->call;
     const network_memory *m = &t->m;
     const TYPED(fastrnn_learner) *l = t->learner;
-    const size_t n = call->at.end, states = call->stack->layers * e->B * call->H;
-    const TYPED(fastrnn_linear) layer = output_layer(call, l->parameters);
-    if (call->batch.dropout) {
-        dropout_factors(call->stack->layers * call->N * call->H, training->dropout,
-                        random_stream(training->seed, training->iterations, RANDOM_DROPOUT), m->factors);
-    }
     const bool carried = !training->random_chunks;
-    const real *h = carried ? l->h : NULL, *c = carried ? l->c : NULL;
-    const real *states_above = states_forward(call, m, l->parameters, e->tokens, h, c, m->hn, m->cn);
-    const real *tops = output_inputs(call, m, states_above);
-    linear_rows(call->N, call->H, call->V, &layer, tops, call->h, m->W, m->ys, call->v);
-    *loss = softmax_cross_entropy(call->N, call->V, call->v, e->targets, m->ys) / (double)e->B;
+    const TYPED(fastrnn_network_input) input = {
+        .tokens = t->batch.tokens, .h = carried ? l->h : NULL, .c = carried ? l->c : NULL};
+    const network_targets targets = {.classes = t->batch.targets};
+    const network_input_gradient nowhere = {0};
+    draw_dropout(call, m, training, RANDOM_DROPOUT);
+    const real *tops = states_forward(call, m, l->parameters, &input, m->hn, m->cn);
+    outputs_forward(call, m, l->parameters, tops);
+    *loss = outputs_loss(call, m, &targets, (double)t->batch.B);
     if (!isfinite(*loss)) {
         return FASTRNN_ERROR_NOT_FINITE;
     }
-    if (e->B > 1) {
-        scale_rows(call->N, call->V, 1 / (real)e->B, m->ys, call->v);
+    network_backward(call, m, l->parameters, &input, tops, NULL, NULL, t->gradient, &nowhere);
+    leave_out_second_bias(call, t->gradient);
+    const fastrnn_status status = learn(t->optimizer, l, training, learning_rate, call->at.end, t->gradient);
+    if (status == FASTRNN_OK && carried) {
+        keep_states(l, states_size(call), m->hn, m->cn);
     }
-    network_backward(call, m, l->parameters, e->tokens, tops);
-    leave_out_second_bias(call, m->gradient);
-    gradient_limits limits;
-    if (!find_limits(n, training, m->gradient, &limits)) {
-        return FASTRNN_ERROR_NOT_FINITE;
-    }
-    const TYPED(fastrnn_update) update = {l->parameters, m->gradient, l->momentum, l->mean, l->squares};
-    optimizer_step(t->optimizer, learning_rate, training->iterations + 1, limits, n, &update);
-    if (h != NULL) {
-        memcpy(l->h, m->hn, states * sizeof(real));
-    }
-    if (c != NULL) {
-        memcpy(l->c, m->cn, states * sizeof(real));
-    }
-    return FASTRNN_OK;
+    return status;
 }
 
-static void network_forget(const training_engine *e)
+static void network_move_on(const training_engine *e, fastrnn_training *training)
 {
-    const network_training *t = e->network;
-    const size_t states = t->call.stack->layers * e->B * t->call.H;
-    memset(t->learner->h, 0, states * sizeof(real));
-    if (t->learner->c != NULL) {
-        memset(t->learner->c, 0, states * sizeof(real));
+    const network_training *t = e->run;
+    if (next_sequences(&t->batch, training)) {
+        forget_states(t->learner, states_size(&t->call));
     }
+}
+
+static uintptr_t lay_out_text_training(const network_call *call, uintptr_t begin, network_training *t)
+{
+    uintptr_t next = lay_out_training(call, begin, &t->m);
+    t->gradient = take(&next, call->at.end * sizeof(real));
+    t->batch = (text_batch){.T = call->batch.T, .B = call->batch.B, .V = network_inputs(call->network)};
+    t->batch.tokens = take(&next, call->cells * sizeof(int64_t));
+    t->batch.targets = take(&next, call->cells * sizeof(int64_t));
+    return next;
 }
 
 /* ---- the network of min-char-rnn ------------------------------------------------------------------------------- */
@@ -119,9 +102,9 @@ static TYPED(fastrnn_char_rnn) char_rnn_in(const network_call *call, real *param
 
 static size_t network_training_memory(const network_call *call)
 {
-    network_memory m;
+    network_training t;
     const fastrnn_shape shape = char_rnn_shape(call);
-    const size_t any = (size_t)lay_out_training(call, 0, &m) + 63;
+    const size_t any = (size_t)lay_out_text_training(call, 0, &t) + 63; /* as in workspace_size */
     return has_form_of_char_rnn(call->network) ? larger(any, workspace_size(&shape)) : any;
 }
 
@@ -139,9 +122,8 @@ static fastrnn_status network_train(const fastrnn_network *network, size_t T, si
                                       memory = char_rnn_in(&t.call, learner->squares);
         return char_rnn_train(&shape, &model, &memory, learner->h, training, iterations, interruption, workspace);
     }
-    lay_out_training(&t.call, (uintptr_t)workspace, &t.m);
-    memset(t.m.gradient, 0, t.call.at.end * sizeof(real)); /* for good, what belongs to no parameter */
-    const training_engine engine = {T, B, network_inputs(network), t.m.tokens, t.m.targets, network_iterate,
-                                    network_forget, &t};
+    lay_out_text_training(&t.call, (uintptr_t)workspace, &t);
+    memset(t.gradient, 0, t.call.at.end * sizeof(real)); /* for good, what belongs to no parameter */
+    const training_engine engine = {network_read, network_iterate, network_move_on, &t};
     return run_training(&engine, training, iterations, interruption);
 }

@@ -120,10 +120,16 @@ static void network_parameters_case(const void *nothing)
     check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(NULL, &at));
     check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(&(fastrnn_network){.outputs = 1}, NULL));
     const size_t units = (size_t)1 << 24;
-    const fastrnn_network beyond[] = {
-        {{FASTRNN_GRU, 2, 2, 1, 1, 1}, 0, 0},     {{FASTRNN_GRU, 2, 2, 1, 1, 1}, 0, units},
-        {{FASTRNN_GRU, 2, 2, 1, 1, 1}, units, 2}, {{FASTRNN_GRU, 2, 2, 1, 2, 1}, 0, 2},
-        {{FASTRNN_GRU, 0, 2, 1, 1, 1}, 2, 2},     {{(fastrnn_cell)-1, 2, 2, 1, 1, 1}, 0, 2}};
+    const fastrnn_stack stack = {FASTRNN_GRU, 2, 2, 1, 1, 1};
+    const fastrnn_network beyond[] = {{.stack = stack, .outputs = units},
+                                      {.stack = stack, .embeddings = units, .outputs = 2},
+                                      {.stack = {FASTRNN_GRU, 0, 2, 1, 1, 1}, .embeddings = 2, .outputs = 2},
+                                      {.stack = {(fastrnn_cell)-1, 2, 2, 1, 1, 1}, .outputs = 2},
+                                      {.stack = {FASTRNN_GRU, 2, 2, 1, 3, 1}, .outputs = 2},
+                                      {.stack = stack, .outputs = 2, .loss = (fastrnn_loss)4},
+                                      {.stack = stack, .embeddings = 2, .outputs = 2, .vectors = 1},
+                                      {.stack = stack, .embeddings = 2, .outputs = 2, .context = 2},
+                                      {.stack = stack, .outputs = 2, .context = 1}};
     for (size_t i = 0; i < COUNT(beyond); i++) {
         memset(&at, 0xff, sizeof at);
         check_status(HERE, FASTRNN_ERROR_SHAPE, fastrnn_network_parameters(&beyond[i], &at));

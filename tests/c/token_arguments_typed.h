@@ -1,9 +1,9 @@
 /* What the doors of networks over tokens refuse, as arguments_typed.h has it for the others. */
 
 static const network_shape TYPED(plain_network) = {
-    {{FASTRNN_LSTM, 5, 6, 2, 1, 1}, 7, 7}, .T = 3, .B = 2, .optimizer = 8, .width = 2, .dropout = true};
+    {.stack = {FASTRNN_LSTM, 5, 6, 2, 1, 1}, .embeddings = 7, .outputs = 7}, .T = 3, .B = 2, .optimizer = 8, .width = 2, .dropout = true};
 static const network_shape TYPED(plain_tokens) = {
-    {{FASTRNN_GRU, 7, 6, 1, 1, 1}, 0, 7}, .T = 3, .B = 2, .optimizer = 1, .width = 8};
+    {.stack = {FASTRNN_GRU, 7, 6, 1, 1, 1}, .embeddings = 0, .outputs = 7}, .T = 3, .B = 2, .optimizer = 1, .width = 8};
 
 /* One wrong network or number of sequences after the other. */
 static void TYPED(check_networks_refused)(place at, door *open, TYPED(token_call) *c)
@@ -22,7 +22,16 @@ static void TYPED(check_networks_refused)(place at, door *open, TYPED(token_call
         check_refusal(at, FASTRNN_ERROR_SHAPE, open, c);
     }
     const fastrnn_network bad[] = {
-        {*s, V, 0}, {*s, V, units}, {*s, V, SIZE_MAX}, {*s, units, V}, {*s, SIZE_MAX, V}};
+        {.stack = *s, .embeddings = V},
+        {.stack = *s, .embeddings = V, .outputs = units},
+        {.stack = *s, .embeddings = V, .outputs = SIZE_MAX},
+        {.stack = *s, .embeddings = units, .outputs = V},
+        {.stack = *s, .embeddings = SIZE_MAX, .outputs = V},
+        {.stack = *s, .embeddings = V, .outputs = V, .context = 1},
+        {.stack = *s, .embeddings = V, .outputs = V, .last = 1},
+        {.stack = *s, .embeddings = V, .outputs = V, .without_bias = 1},
+        {.stack = *s, .embeddings = V, .outputs = V, .loss = FASTRNN_SQUARED_ERROR},
+        {.stack = *s, .outputs = V, .vectors = 1}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         *c->network = bad[i];
         situation_at(at, "network %zu", i);
@@ -65,7 +74,7 @@ static void TYPED(token_memory_arguments_case)(const void *nothing)
 
     /* At the limits the sizes are still sums without overflow. */
     const size_t units = ((size_t)1 << 24) - 1;
-    *c.network = (fastrnn_network){{FASTRNN_LSTM, units, units, 255, 1, 1}, units, units};
+    *c.network = (fastrnn_network){.stack = {FASTRNN_LSTM, units, units, 255, 1, 1}, .embeddings = units, .outputs = units};
     c.T = 1 << 8;
     c.B = 1 << 8;
     c.dropout = 1;

@@ -300,10 +300,10 @@ static void TYPED(draw_arguments_case)(const void *nothing)
 
     const size_t units = (size_t)1 << 24;
     const fastrnn_network bad[] = {
-        {{FASTRNN_LSTM, 3, 5, 2, 2, 1}, 7, 7},     {{FASTRNN_LSTM + 1, 3, 5, 2, 1, 1}, 7, 7},
-        {{FASTRNN_LSTM, 0, 5, 2, 1, 1}, 7, 7},     {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, units, 7},
-        {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, 7, 0},     {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, 7, 8}, /* more than it reads */
-        {{FASTRNN_LSTM, 3, units, 2, 1, 1}, 7, 7}, {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, 0, 7}};
+        {.stack = {FASTRNN_LSTM, 3, 5, 2, 2, 1}, .embeddings = 7, .outputs = 7},     {.stack = {FASTRNN_LSTM + 1, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},
+        {.stack = {FASTRNN_LSTM, 0, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},     {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = units, .outputs = 7},
+        {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 0},     {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 8}, /* more than it reads */
+        {.stack = {FASTRNN_LSTM, 3, units, 2, 1, 1}, .embeddings = 7, .outputs = 7}, {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 0, .outputs = 7}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         *c.network = bad[i];
         SITUATION("bad network %zu", i);

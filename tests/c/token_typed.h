@@ -296,7 +296,7 @@ static void TYPED(second_bias_case)(const void *shape)
 static void TYPED(schedule_case)(const void *nothing)
 {
     (void)nothing;
-    const network_shape s = {{{FASTRNN_GRU, 3, 2, 1, 1, 1}, 0, 3}, 2, 1, .width = 1};
+    const network_shape s = {{.stack = {FASTRNN_GRU, 3, 2, 1, 1, 1}, .embeddings = 0, .outputs = 3}, 2, 1, .width = 1};
     const fastrnn_schedule schedules[] = {
         {0.1, FASTRNN_CONSTANT, 0, 0, 0},    {0.1, FASTRNN_CONSTANT, 5, 0, NAN}, {-0.1, FASTRNN_CONSTANT, 1, 0, 0},
         {0.1, FASTRNN_STEPS, 0, 3, 0.5},     {0.1, FASTRNN_STEPS, 4, 1, 0},      {0.1, FASTRNN_STEPS, 0, 4, 1},
@@ -483,10 +483,10 @@ static void TYPED(test_tokens)(void)
     run_over_networks(CHAR_RNNS, char_rnn_shape, TYPED(char_rnn_path_case));
     run_case_guarded(TYPED(schedule_case), NULL);
     const network_shape shapes[] = {
-        {{{FASTRNN_RNN_TANH, 5, 7, 1, 1, 1}, 0, 5}, 2, 3, .optimizer = 5, .width = 1, .by_value = true},
-        {{{FASTRNN_RNN_TANH, 4, 9, 2, 1, 1}, 11, 11}, 3, 2, .optimizer = 8, .width = 2, .decay = FASTRNN_STEPS},
-        {{{FASTRNN_GRU, 17, 6, 2, 1, 1}, 0, 17}, 4, 2, .optimizer = 2, .width = 4, .dropout = true, .by_norm = true},
-        {{{FASTRNN_LSTM, 6, 18, 1, 1, 1}, 9, 9}, 2, 2, .optimizer = 11, .width = 8, .decay = FASTRNN_COSINE}};
+        {{.stack = {FASTRNN_RNN_TANH, 5, 7, 1, 1, 1}, .embeddings = 0, .outputs = 5}, 2, 3, .optimizer = 5, .width = 1, .by_value = true},
+        {{.stack = {FASTRNN_RNN_TANH, 4, 9, 2, 1, 1}, .embeddings = 11, .outputs = 11}, 3, 2, .optimizer = 8, .width = 2, .decay = FASTRNN_STEPS},
+        {{.stack = {FASTRNN_GRU, 17, 6, 2, 1, 1}, .embeddings = 0, .outputs = 17}, 4, 2, .optimizer = 2, .width = 4, .dropout = true, .by_norm = true},
+        {{.stack = {FASTRNN_LSTM, 6, 18, 1, 1, 1}, .embeddings = 9, .outputs = 9}, 2, 2, .optimizer = 11, .width = 8, .decay = FASTRNN_COSINE}};
     for (size_t i = 0; i < COUNT(shapes); i++) {
         network_shape random = shapes[i];
         random.random_chunks = true;
