@@ -46,6 +46,21 @@
  *                                  .clip_value = 5, .clip_norm = INFINITY, .smooth_loss = T * log(65)};
  *     fastrnn_network_train_f32(&network, T, B, &adam, &learner, &training, 1000, NULL, workspace);
  *
+ * A network that learns from examples, sequences of vectors or tokens of any lengths with what is right for each or for each
+ * step, is a fastrnn_conditioned: its network, and what the states before its first step come from. It learns in one call
+ * too, pass after pass over all examples:
+ *
+ *     fastrnn_conditioned model = {.network = {.stack = stack, .vectors = 1, .outputs = 10, .last = 1}};
+ *     fastrnn_conditioned_offsets at;
+ *     fastrnn_conditioned_parameters(&model, &at);
+ *     fastrnn_examples_f32 examples = {.count = N, .inputs = {.begin = begin, .vectors = x}, .classes = y, .shuffle = 1};
+ *     fastrnn_conditioned_memory_f32(&model, &examples, 32, 0, &bytes);
+ *     fastrnn_training training = {.schedule = {.learning_rate = 0.001}, .clip_value = INFINITY, .clip_norm = 1,
+ *                                  .smooth_loss = NAN};
+ *     fastrnn_conditioned_train_f32(&model, &examples, 32, &adam, &learner, &training, 1000, NULL, workspace);
+ *
+ * and fastrnn_network_outputs_* says what it has learnt.
+ *
  * Threads: the doors may be called from any number of threads at once, each with its own workspace and outputs. The
  * only global state is the chosen instruction set, one atomic pointer.
  *

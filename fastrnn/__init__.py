@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastrnn.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from fastrnn.seq2seq import Seq2Seq
     from fastrnn.sequence_model import SequenceModel
+    from fastrnn.stepper import Stepper
 
 _ROOMS = (  # of these names
     "char_rnn",
@@ -44,6 +45,7 @@ _ROOMS = (  # of these names
     "optimizers",
     "seq2seq",
     "sequence_model",
+    "stepper",
 )
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "RMSprop",
     "Seq2Seq",
     "SequenceModel",
+    "Stepper",
     "check_gradients",
     "clip_gradient_norm",
     "clip_gradient_value",

@@ -241,6 +241,26 @@ def test_saturated_gates_stay_finite_and_right(isa, dtype, rng, cell, special):
         assert_close([layer.flat_gradients], [twin.flat_gradients], dtype)
 
 
+def test_with_f_1_and_i_0_an_lstms_cell_keeps_its_numbers_and_their_gradient_for_ever(isa, dtype, rng):
+    """c_t = f_t * c_{t-1} + i_t * g_t and dc_{t-1} = f_t * dc_t: to the bit, where an RNN has forgotten."""
+    T, B, H = 150, 3, 20
+    lstm, rnn = (layer(4, H, dtype=dtype, rng=1) for layer in (fastrnn.LSTM, fastrnn.RNN))
+    i, f, _, _ = np.split(lstm.parameters["bias_ih_l0"], 4)
+    i -= 1000
+    f += 1000
+    x = rng.standard_normal((T, B, 4)).astype(dtype)
+    h0, c0 = new_state(lstm, B, rng)
+    _, (_, c_T), tape = lstm.forward(x, (h0, c0))
+    np.testing.assert_array_equal(c_T, c0)
+    zeros, dc_T = np.zeros_like(h0), rng.standard_normal(c0.shape).astype(dtype)
+    _, (_, dc_0) = lstm.backward(tape, np.zeros((T, B, H), dtype), (zeros, dc_T))
+    np.testing.assert_array_equal(dc_0, dc_T)
+
+    _, _, tape = rnn.forward(x, h0)
+    _, dh_0 = rnn.backward(tape, np.zeros((T, B, H), dtype), dc_T)
+    assert np.abs(dh_0).max() < 1e-6 * np.abs(dc_T).max()
+
+
 # ---- which numbers matter, and to what ------------------------------------------------------------------------------
 
 

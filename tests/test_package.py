@@ -53,7 +53,7 @@ def test_the_version_is_that_of_the_metadata():
             fastrnn,
             {
                 *("CharRNN", "Seq2Seq", "SequenceModel", "History", "load"),
-                *("GRU", "LSTM", "RNN", "Embedding", "Linear"),
+                *("GRU", "LSTM", "RNN", "Embedding", "Linear", "Stepper"),
                 *("SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "clip_gradient_norm", "clip_gradient_value"),
                 *("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"),
                 *("FastRNNError", "GradientCheckError", "ModelFileError", "NumericalError"),

@@ -29,7 +29,7 @@ def assert_prints(printed, expected):
     assert numbers[0] == pytest.approx(numbers[1], rel=ROUNDING)
 
 
-@pytest.mark.parametrize("heading", ["A language model", "Layers"])
+@pytest.mark.parametrize("heading", ["A language model", "Sequences", "Layers"])
 def test_python_prints_what_the_readme_says(heading, isa, capsys, tmp_path, monkeypatch):
     """Block after block, as a reader types them in, but for those with a test of their own: PyTorch, a book."""
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-/* Matrix products, C = A B or C += A B, for the shapes that a recurrent network has.
+/* Matrix products, C = A B, C += A B or C = bias + A B, for the shapes that a recurrent network has.
  *
  * One register tile serves all of them: it holds a few rows of C and a few registers of columns, and for each k adds
  * A(i, k), spread over a register, times row k of B. B's columns are what the registers run along, so B must have
@@ -67,7 +67,8 @@ typedef struct {
     size_t B_row, K;
     real *C; /* at the tile's first element */
     size_t C_row;
-    bool accumulate; /* C += A B rather than C = A B */
+    const real *add; /* C = add + A B; NULL: C = A B */
+    size_t add_row;  /* 0: the same row for all */
 } tile_call;
 
 /* sums += A(:, k) B(k, :) */
@@ -122,8 +123,9 @@ INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
             UNROLL for (size_t c = 1; c < chains; c++) {
                 sum = vec_add(sum, sums[c][i][v]);
             }
-            real *to = call->C + i * call->C_row + v * VEC_LANES;
-            vec_store(to, call->accumulate ? vec_add(vec_load(to), sum) : sum);
+            const size_t column = v * VEC_LANES;
+            const vec added = call->add ? vec_add(vec_load(call->add + i * call->add_row + column), sum) : sum;
+            vec_store(call->C + i * call->C_row + column, added);
         }
     }
 }
@@ -243,7 +245,8 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             const size_t k = part_start(&blocks, block);
             call.K = part_start(&blocks, block + 1) - k;
             call.B = all.B + k * all.B_row + column;
-            call.accumulate = all.accumulate || block > 0;
+            const real *add = block > 0 ? all.C : all.add;
+            call.add_row = block > 0 ? all.C_row : all.add_row;
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
             const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
@@ -259,6 +262,7 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
                 }
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
+                call.add = add ? add + i * call.add_row + column : NULL;
                 tile_of(rows, width, &call);
             }
         }
@@ -276,8 +280,9 @@ INLINE size_t rows_of_A_at_once(size_t M, size_t K)
     return rows > 64 ? rows : 64;
 }
 
-/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
-static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
+/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = add + A (M, K) B (K, N), add being
+ * NULL for nothing, C itself, or a row (N), padded as C's are. */
+static void product_added(size_t M, left_factor A, right_factor B, const real *add, real *C, size_t C_row)
 {
     const partition panels = cut(vecs_in(B.N), PANEL_VECS);
     const size_t at_once = rows_of_A_at_once(M, B.K);
@@ -287,13 +292,15 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
             const size_t p = B.backward ? panels.parts - 1 - n : n;
             const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
             const size_t column = first * VEC_LANES, C_step = C_row ? C_row : width * VEC_LANES;
+            real *block = (C_row ? C + column : C + M * column) + i * C_step;
             const tile_call call = {.A = {A.data + i * A.i_step, A.i_step, A.k_step},
                                     .B = B.row ? B.data + column : B.data + B.K * column,
                                     .B_row = B.row ? B.row : width * VEC_LANES,
                                     .K = B.K,
-                                    .C = (C_row ? C + column : C + M * column) + i * C_step,
+                                    .C = block,
                                     .C_row = C_step,
-                                    .accumulate = accumulate};
+                                    .add = add == NULL || add == C ? (add ? block : NULL) : add + column,
+                                    .add_row = add == C ? C_step : 0};
             if (rows == 1) {
                 tile_1_row(width, &call);
             } else {
@@ -301,4 +308,10 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
             }
         }
     }
+}
+
+/* C = or += A B. */
+static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
+{
+    product_added(M, A, B, accumulate ? C : NULL, C, C_row);
 }

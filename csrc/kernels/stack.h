@@ -73,11 +73,13 @@ static void dense_slots(const stack_call *call, size_t layer, const strand_tape 
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
     const size_t I = stack_inputs(call->stack, layer), N = range_width(inputs, call->H, call->u);
+    /* a slot to which the state adds, and not the input */
+    const size_t whole = cell->input_slots * call->u, left = in_range(cell->products[0], cell->input_slots) ? call->u : 0;
     pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, packed_W);
-    for (size_t n = 0; n < call->N; n++) {
-        memcpy(slots + n * call->slot_row, bias, cell->slots * call->u * sizeof(real));
+    product_added(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), bias, slots, call->slot_row);
+    for (size_t n = 0; left > 0 && n < call->N; n++) {
+        memcpy(slots + n * call->slot_row + whole, bias + whole, left * sizeof(real));
     }
-    product(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), slots, call->slot_row, true);
 }
 
 /* The rows that a strand reads, into its tape. */
