@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,7 +13,7 @@ if not (ROOT / "benchmarks" / "__main__.py").exists():
     pytest.skip("benchmarks/ is not beside tests/: it is no part of the package", allow_module_level=True)
 sys.path.append(str(ROOT))
 
-from benchmarks.systems import native, script  # noqa: E402
+from benchmarks.systems import script  # noqa: E402
 from benchmarks.systems.__main__ import goals, line  # noqa: E402
 from benchmarks.systems.problems import Adder  # noqa: E402
 from benchmarks.systems.run import Row, Side, difference  # noqa: E402
@@ -39,12 +38,6 @@ def test_the_adders_script_prints_the_documents_numbers():
     job = script.Training(Adder())
     job.run(2001)
     assert [f"{error:.8f}" for error in job.errors[::1000]] == ["3.45638663", "3.63389116", "3.91366595"]
-
-
-def test_operands_become_bits():
-    x, y = native.sums(np.array([[5, 3], [0, 127]]), 8)
-    assert x[0].T.tolist() == [[1, 0, 1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]]
-    assert (y[:, :, 0] @ (1 << np.arange(8))).tolist() == [8, 127]
 
 
 def test_a_peer_that_is_absent_is_no_failed_goal():

@@ -12,20 +12,18 @@ from benchmarks.systems.problems import Adder, Array, Classifier, Indices, Rever
 UPDATES = 10_000  # of the adder, in one call
 
 
-def sums(operands: Indices, bits: int) -> tuple[Array, Array]:
-    """The bits of pairs of numbers (N, 2) and of their sums, from the least significant: (N, bits, 2), (N, bits, 1)."""
-    columns, narrow = np.arange(bits, dtype=np.uint16)[:, None], operands.astype(np.uint16)
-    x = narrow[:, None] >> columns & 1
-    y = narrow.sum(1, dtype=np.uint16)[:, None, None] >> columns & 1
-    return x.astype(np.float64), y.astype(np.float64)
+def bits_of(numbers: Indices, bits: int) -> Array:
+    """Their bits from the least significant on, along a last axis."""
+    return (numbers[..., np.newaxis] >> np.arange(bits) & 1).astype(np.float64)
 
 
 class AdderTraining:
     """The mean of the squared errors of 8 outputs has a quarter of the gradient that the sum of their halves has."""
 
     def __init__(self, problem: Adder) -> None:
-        self.problem = problem
         self.random, first, second, third = problem.begin()
+        self.operands = problem.operands
+        self.bits = bits_of(np.arange(2 * problem.operands), problem.bits)  # of every number, as the script has them
         self.model = fastrnn.SequenceModel(
             "rnn",
             problem.hidden_size,
@@ -48,7 +46,8 @@ class AdderTraining:
     def run(self, times: int) -> None:
         for done in range(0, times, UPDATES):
             updates = min(UPDATES, times - done)
-            x, y = sums(self.random.randint(self.problem.operands, size=(updates, 2)), self.problem.bits)
+            operands = self.random.randint(self.operands, size=(updates, 2))
+            x, y = self.bits[operands].swapaxes(1, 2), self.bits[operands.sum(1)]
             self.model.fit(x, y, epochs=1)
 
     def outcome(self) -> Sequence[Array]:
