@@ -2,10 +2,10 @@
 
     python examples/adding_problem.py
 
-Who remembers nothing can only answer with the mean, 1, and has a mean squared error of 1/6, the variance of a sum of
-two numbers from [0, 1) (papers say 0.1767, that of some sample). Printed is, for each cell, the error on new sequences of 10, 30 and 100 steps, after 1500
-updates on sequences of 10 to 100: the LSTM and the GRU find the sum, the vanilla RNN stays where guessing is, at each
-of three learning rates.
+Who remembers nothing can only answer with the mean, 1, and has a mean squared error of 1/6 (0.1767 in some papers), the
+variance of a sum of two numbers from [0, 1). Printed is, for each cell, the error on new sequences of 10, 30 and 100
+steps, after 1500 updates on sequences of 10 to 100: the LSTM and the GRU find the sum, the vanilla RNN stays where
+guessing is, at each of three learning rates.
 
 Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997.
 """
