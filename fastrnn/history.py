@@ -15,10 +15,10 @@ from fastrnn.arguments import finite, flag, integer
 class Record:
     """Where training stood after an iteration.
 
-    iteration: how many were done. loss: of the last one, nats per token. smooth_loss: nats per sequence, as
-    min-char-rnn prints it. learning_rate: of the last iteration. validation_loss: of the text held out, nats per
-    token, or None without one. provisional: this is the end of a `fit` between two regular records; it goes when
-    training goes on.
+    iteration: how many were done. loss: of the last one, of a `CharRNN` in nats per token, of the others as the model's
+    class has it. smooth_loss: of a `CharRNN` in nats per sequence, as min-char-rnn prints it. learning_rate: of the
+    last iteration. validation_loss: of what is held out, in the unit of loss, or None without that. provisional: this
+    is the end of a `fit` between two regular records; it goes when training goes on.
     """
 
     iteration: int

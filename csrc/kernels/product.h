@@ -67,8 +67,8 @@ typedef struct {
     size_t B_row, K;
     real *C; /* at the tile's first element */
     size_t C_row;
-    const real *add; /* C = add + A B; NULL: C = A B */
-    size_t add_row;  /* 0: the same row for all */
+    bool accumulate;  /* C += A B */
+    const real *bias; /* C = bias + A B, at the tile's first column; NULL: none */
 } tile_call;
 
 /* sums += A(:, k) B(k, :) */
@@ -91,6 +91,27 @@ INLINE void tile_step(const size_t rows, const size_t vecs, const left_factor *A
 INLINE size_t chains_for(size_t sums)
 {
     return sums >= 8 ? 1 : sums >= 4 ? 2 : 4;
+}
+
+typedef enum { ADD_NOTHING, ADD_C, ADD_BIAS } tile_addend;
+
+/* C = the sums of all chains, and what is added. */
+INLINE void tile_store(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
+                       vec sums[4][TILE_ROWS][PANEL_VECS], const tile_addend addend)
+{
+    UNROLL for (size_t i = 0; i < rows; i++) {
+        UNROLL for (size_t v = 0; v < vecs; v++) {
+            vec sum = sums[0][i][v];
+            UNROLL for (size_t c = 1; c < chains; c++) {
+                sum = vec_add(sum, sums[c][i][v]);
+            }
+            real *to = call->C + i * call->C_row + v * VEC_LANES;
+            if (addend != ADD_NOTHING) {
+                sum = vec_add(vec_load(addend == ADD_C ? to : call->bias + v * VEC_LANES), sum);
+            }
+            vec_store(to, sum);
+        }
+    }
 }
 
 /* rows and vecs are constants wherever this is inlined, and the loops over them are unrolled, so that `sums` lives in
@@ -117,16 +138,12 @@ INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
     for (; k < K; k++) {
         tile_step(rows, vecs, &A, B, B_row, k, sums[0]);
     }
-    UNROLL for (size_t i = 0; i < rows; i++) {
-        UNROLL for (size_t v = 0; v < vecs; v++) {
-            vec sum = sums[0][i][v];
-            UNROLL for (size_t c = 1; c < chains; c++) {
-                sum = vec_add(sum, sums[c][i][v]);
-            }
-            const size_t column = v * VEC_LANES;
-            const vec added = call->add ? vec_add(vec_load(call->add + i * call->add_row + column), sum) : sum;
-            vec_store(call->C + i * call->C_row + column, added);
-        }
+    if (call->bias != NULL) {
+        tile_store(rows, vecs, chains, call, sums, ADD_BIAS);
+    } else if (call->accumulate) {
+        tile_store(rows, vecs, chains, call, sums, ADD_C);
+    } else {
+        tile_store(rows, vecs, chains, call, sums, ADD_NOTHING);
     }
 }
 
@@ -245,8 +262,8 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             const size_t k = part_start(&blocks, block);
             call.K = part_start(&blocks, block + 1) - k;
             call.B = all.B + k * all.B_row + column;
-            const real *add = block > 0 ? all.C : all.add;
-            call.add_row = block > 0 ? all.C_row : all.add_row;
+            call.accumulate = all.accumulate || block > 0;
+            call.bias = all.bias && block == 0 ? all.bias + column : NULL;
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
             const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
@@ -262,7 +279,6 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
                 }
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
-                call.add = add ? add + i * call.add_row + column : NULL;
                 tile_of(rows, width, &call);
             }
         }
@@ -280,9 +296,8 @@ INLINE size_t rows_of_A_at_once(size_t M, size_t K)
     return rows > 64 ? rows : 64;
 }
 
-/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = add + A (M, K) B (K, N), add being
- * NULL for nothing, C itself, or a row (N), padded as C's are. */
-static void product_added(size_t M, left_factor A, right_factor B, const real *add, real *C, size_t C_row)
+/* product, below, with all that may be added to A B: C itself, or a bias (N), padded as C's rows are, or NULL. */
+static void product_added(size_t M, left_factor A, right_factor B, const real *bias, bool accumulate, real *C, size_t C_row)
 {
     const partition panels = cut(vecs_in(B.N), PANEL_VECS);
     const size_t at_once = rows_of_A_at_once(M, B.K);
@@ -292,15 +307,14 @@ static void product_added(size_t M, left_factor A, right_factor B, const real *a
             const size_t p = B.backward ? panels.parts - 1 - n : n;
             const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
             const size_t column = first * VEC_LANES, C_step = C_row ? C_row : width * VEC_LANES;
-            real *block = (C_row ? C + column : C + M * column) + i * C_step;
             const tile_call call = {.A = {A.data + i * A.i_step, A.i_step, A.k_step},
                                     .B = B.row ? B.data + column : B.data + B.K * column,
                                     .B_row = B.row ? B.row : width * VEC_LANES,
                                     .K = B.K,
-                                    .C = block,
+                                    .C = (C_row ? C + column : C + M * column) + i * C_step,
                                     .C_row = C_step,
-                                    .add = add == NULL || add == C ? (add ? block : NULL) : add + column,
-                                    .add_row = add == C ? C_step : 0};
+                                    .accumulate = accumulate,
+                                    .bias = bias ? bias + column : NULL};
             if (rows == 1) {
                 tile_1_row(width, &call);
             } else {
@@ -310,8 +324,8 @@ static void product_added(size_t M, left_factor A, right_factor B, const real *a
     }
 }
 
-/* C = or += A B. */
+/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
 static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
 {
-    product_added(M, A, B, accumulate ? C : NULL, C, C_row);
+    product_added(M, A, B, NULL, accumulate, C, C_row);
 }

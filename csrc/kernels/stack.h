@@ -76,7 +76,8 @@ static void dense_slots(const stack_call *call, size_t layer, const strand_tape 
     /* a slot to which the state adds, and not the input */
     const size_t whole = cell->input_slots * call->u, left = in_range(cell->products[0], cell->input_slots) ? call->u : 0;
     pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, packed_W);
-    product_added(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), bias, slots, call->slot_row);
+    product_added(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), bias, false, slots,
+                  call->slot_row);
     for (size_t n = 0; left > 0 && n < call->N; n++) {
         memcpy(slots + n * call->slot_row + whole, bias + whole, left * sizeof(real));
     }
