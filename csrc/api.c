@@ -47,6 +47,9 @@ static bool stack_is_valid(const fastrnn_stack *stack, const fastrnn_batch *batc
     }
     const size_t above = stack->directions * stack->hidden_size;
     const size_t widest = stack->input_size > above ? stack->input_size : above;
+    if (batch->embeddings >= (size_t)1 << 24 || (batch->embeddings > 0 && !batch->one_hot)) {
+        return false;
+    }
     if (batch->T * batch->B * stack->layers >= numbers / widest) {
         return false;
     }

@@ -164,8 +164,10 @@ static fastrnn_status FASTRNN_TYPED(stack_check)(const fastrnn_stack *stack, con
     REQUIRE(input->parameters && output->y, FASTRNN_ERROR_NULL);
     REQUIRE(batch->one_hot ? input->indices != NULL : input->x != NULL, FASTRNN_ERROR_NULL);
     REQUIRE(!batch->dropout || input->dropout, FASTRNN_ERROR_NULL);
+    REQUIRE(batch->embeddings == 0 || input->embedding, FASTRNN_ERROR_NULL);
     REQUIRE(stack_is_valid(stack, batch), FASTRNN_ERROR_SHAPE);
-    REQUIRE(!batch->one_hot || all_below(batch->T * batch->B, input->indices, stack->input_size), FASTRNN_ERROR_INDEX);
+    REQUIRE(!batch->one_hot || all_below(batch->T * batch->B, input->indices, batch_inputs(stack, batch)),
+            FASTRNN_ERROR_INDEX);
     return FASTRNN_OK;
 }
 
@@ -191,6 +193,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_backward)(
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE(stack && batch && input && tape && output_gradient && input_gradient && workspace, FASTRNN_ERROR_NULL);
     REQUIRE(input->parameters && output_gradient->y && input_gradient->parameters, FASTRNN_ERROR_NULL);
+    REQUIRE(batch->embeddings == 0 || (input->embedding && input_gradient->embedding), FASTRNN_ERROR_NULL);
     REQUIRE(!batch->dropout || input->dropout, FASTRNN_ERROR_NULL);
     REQUIRE(stack_is_valid(stack, batch), FASTRNN_ERROR_SHAPE);
     kernels->TABLE->stack_backward(stack, batch, input, tape, output_gradient, input_gradient, workspace);
@@ -206,7 +209,8 @@ fastrnn_status FASTRNN_TYPED(fastrnn_stack_step)(
     const fastrnn_status status = FASTRNN_TYPED(stack_check)(stack, batch, input, output);
     REQUIRE(status == FASTRNN_OK, status);
     REQUIRE(workspace, FASTRNN_ERROR_NULL);
-    REQUIRE(batch->T == 1 && !batch->lengths && !batch->dropout && stack->directions == 1, FASTRNN_ERROR_SHAPE);
+    REQUIRE(batch->T == 1 && !batch->lengths && !batch->dropout && batch->embeddings == 0 && stack->directions == 1,
+            FASTRNN_ERROR_SHAPE);
     kernels->TABLE->stack_step(stack, batch, input, output, workspace);
     return FASTRNN_OK;
 }

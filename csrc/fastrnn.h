@@ -209,7 +209,9 @@ size_t fastrnn_stack_parameters(const fastrnn_stack *stack);
 typedef struct {
     size_t T, B;
     const int64_t *lengths; /* (B) in [0, T], in any order, or NULL: all are T long */
-    int one_hot;            /* the inputs are integers in [0, I) */
+    int one_hot;            /* the inputs are integers in [0, I), or, with embeddings, in [0, embeddings) */
+    size_t embeddings;      /* other than 0, with one_hot: the integers stand for rows of fastrnn_stack_input's table; below
+                             * 2^24. What W_ih makes of a row is computed once for all steps that read it. */
     int dropout;            /* what goes from layer to layer is multiplied by fastrnn_stack_input's dropout */
 } fastrnn_batch;
 

@@ -72,6 +72,7 @@ typedef struct {
     const FASTRNN_REAL *parameters;
     const FASTRNN_REAL *x;       /* (T, B, I), unless the batch is one_hot */
     const int64_t *indices;      /* (T, B), if it is */
+    const FASTRNN_REAL *embedding; /* (embeddings, I), if the batch has embeddings */
     const FASTRNN_REAL *h0, *c0; /* (layers directions, B, H) the first states; NULL: zeros; c0: an LSTM's */
     const FASTRNN_REAL *dropout; /* (layers - 1, T, B, directions H) each layer's output, but the last one's, is multiplied
                                   * by this on its way up, if the batch says so */
@@ -94,6 +95,7 @@ typedef struct {
 typedef struct {
     FASTRNN_REAL *parameters; /* added to */
     FASTRNN_REAL *x;          /* (T, B, I), zero past a length; NULL: not wanted; not looked at if the batch is one_hot */
+    FASTRNN_REAL *embedding;  /* (embeddings, I), added to, if the batch has embeddings */
     FASTRNN_REAL *h0, *c0;    /* (layers directions, B, H); NULL: not wanted */
 } FASTRNN_TYPED(fastrnn_stack_input_gradient);
 

@@ -24,6 +24,12 @@ static inline size_t stack_inputs(const fastrnn_stack *stack, size_t layer)
     return layer == 0 ? stack->input_size : stack->directions * stack->hidden_size;
 }
 
+/* The integers of a one-hot batch are below this. */
+static inline size_t batch_inputs(const fastrnn_stack *stack, const fastrnn_batch *batch)
+{
+    return batch->embeddings > 0 ? batch->embeddings : stack->input_size;
+}
+
 /* Offsets of (G H, inputs), (G H, H), (G H), (G H), and of what follows them. */
 typedef struct {
     size_t W_ih, W_hh, b_ih, b_hh, end;

@@ -162,7 +162,7 @@ cdef class Stack:
         if dropout is not None:
             check_array(dropout, "dropout", (self.L - 1, T, B, self.D * self.H), "(L - 1, T, B, D*H)", self.dtype)
         tape.lengths, tape.dropout = lengths, dropout
-        tape.batch = fastrnn_batch(T=T, B=B, lengths=<const int64_t *>data_of(lengths), one_hot=one_hot,
+        tape.batch = fastrnn_batch(T=T, B=B, lengths=<const int64_t *>data_of(lengths), one_hot=one_hot, embeddings=0,
                                    dropout=dropout is not None)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&tape.batch)
         cdef cnp.ndarray y = self.new(T, B, self.D * self.H)
@@ -180,6 +180,7 @@ cdef class Stack:
         source.f64.parameters = data_of(self.parameters)
         source.f64.x = NULL if one_hot else data_of(x)
         source.f64.indices = <const int64_t *>data_of(x) if one_hot else NULL
+        source.f64.embedding = NULL
         source.f64.h0 = NULL if h0 is None else data_of(h0[0])
         source.f64.c0 = NULL if h0 is None or self.n_states == 1 else data_of(h0[1])
         source.f64.dropout = data_of(dropout)
@@ -212,7 +213,7 @@ cdef class Stack:
         cdef tuple last = self.new_states(B)
         cdef stack_input source = self.input_of(x, one_hot, h0, None)
         cdef stack_output target = self.output_of(y_all, last)
-        cdef fastrnn_batch batch = fastrnn_batch(T=min(T, steps), B=B, lengths=NULL, one_hot=one_hot, dropout=0)
+        cdef fastrnn_batch batch = fastrnn_batch(T=min(T, steps), B=B, lengths=NULL, one_hot=one_hot, embeddings=0, dropout=0)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
         cdef _Workspace workspace = self.workspaces.take(bytes.forward), tape = self.tapes.take(bytes.tape)
         cdef size_t size = 8 if self.double_precision else 4
@@ -253,7 +254,7 @@ cdef class Stack:
         cdef tuple before = self.new_states(B)
         cdef stack_input source
         source.f64.parameters = data_of(self.parameters)
-        source.f64.x = source.f64.h0 = source.f64.c0 = NULL
+        source.f64.x = source.f64.embedding = source.f64.h0 = source.f64.c0 = NULL
         source.f64.indices = NULL
         source.f64.dropout = data_of(tape.dropout)
         cdef stack_output_gradient from_above
@@ -262,7 +263,7 @@ cdef class Stack:
         from_above.f64.cn = NULL if dstates is None or self.n_states == 1 else data_of(dstates[1])
         cdef stack_input_gradient below
         below.f64.parameters = data_of(self.gradients)
-        below.f64.x = data_of(dx)
+        below.f64.x, below.f64.embedding = data_of(dx), NULL
         below.f64.h0 = data_of(before[0])
         below.f64.c0 = data_of(before[1]) if self.n_states == 2 else NULL
         cdef _Workspace workspace = self.workspaces.take(bytes.backward)
@@ -301,7 +302,7 @@ cdef class Stack:
         cdef cnp.npy_intp[2] shape = [B, self.H]
         cdef cnp.ndarray y = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
         cdef tuple after = self.new_states(B)
-        cdef fastrnn_batch batch = fastrnn_batch(T=1, B=B, lengths=NULL, one_hot=one_hot, dropout=0)
+        cdef fastrnn_batch batch = fastrnn_batch(T=1, B=B, lengths=NULL, one_hot=one_hot, embeddings=0, dropout=0)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
         cdef stack_input source = self.input_of(inputs, one_hot, before, None)
         cdef stack_output target = self.output_of(y, after)

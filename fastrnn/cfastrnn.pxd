@@ -85,6 +85,7 @@ cdef extern from "fastrnn.h" nogil:
         size_t B
         const int64_t *lengths
         int one_hot
+        size_t embeddings
         int dropout
 
     ctypedef struct fastrnn_linear_bytes:
@@ -242,6 +243,7 @@ cdef extern from "fastrnn.h" nogil:
         const float *parameters
         const float *x
         const int64_t *indices
+        const float *embedding
         const float *h0
         const float *c0
         const float *dropout
@@ -259,6 +261,7 @@ cdef extern from "fastrnn.h" nogil:
     ctypedef struct fastrnn_stack_input_gradient_f32:
         float *parameters
         float *x
+        float *embedding
         float *h0
         float *c0
 
@@ -405,6 +408,7 @@ cdef extern from "fastrnn.h" nogil:
         const double *parameters
         const double *x
         const int64_t *indices
+        const double *embedding
         const double *h0
         const double *c0
         const double *dropout
@@ -422,6 +426,7 @@ cdef extern from "fastrnn.h" nogil:
     ctypedef struct fastrnn_stack_input_gradient_f64:
         double *parameters
         double *x
+        double *embedding
         double *h0
         double *c0
 

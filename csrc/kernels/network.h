@@ -29,19 +29,27 @@ typedef struct {
     size_t V, v;              /* outputs; numbers from row to row of ys */
 } network_call;
 
+/* Where tokens are more than the rows of the table that they stand for, W_ih is applied to the table and not to each token. */
+static bool reads_table(const fastrnn_network *network, size_t N)
+{
+    return network->embeddings > 0 && network->embeddings < N && network->context == 0;
+}
+
 /* lengths: NULL, or those of N steps in all. */
 static network_call network_call_over(const fastrnn_network *network, size_t T, size_t B, const int64_t *lengths, size_t N,
                                       bool dropout)
 {
     const fastrnn_stack *stack = &network->stack;
     const size_t width = stack->directions * stack->hidden_size;
+    const bool table = reads_table(network, N);
     return (network_call){.network = network,
                           .stack = stack,
                           .at = network_offsets(network),
                           .batch = {.T = T,
                                     .B = B,
                                     .lengths = lengths,
-                                    .one_hot = network->embeddings == 0 && !network->vectors,
+                                    .one_hot = table || (network->embeddings == 0 && !network->vectors),
+                                    .embeddings = table ? network->embeddings : 0,
                                     .dropout = dropout},
                           .cells = T * B,
                           .N = N,
@@ -76,6 +84,13 @@ typedef struct {
     int64_t *classes;
 } network_memory;
 
+/* The stack is to read rows of the embedding, not the table. */
+static void read_rows(network_call *call)
+{
+    call->batch.embeddings = 0;
+    call->batch.one_hot = call->network->embeddings == 0 && !call->network->vectors;
+}
+
 /* The stack reads the caller's vectors as they are. */
 static bool reads_vectors(const network_call *call)
 {
@@ -93,16 +108,35 @@ static size_t states_size(const network_call *call)
     return call->stack->layers * call->D * call->batch.B * call->H;
 }
 
+/* Numbers of x, and of its gradient: of an embedding also where this batch reads the table, a smaller one may not. */
+static size_t x_size(const network_call *call)
+{
+    const bool rows = call->network->embeddings > 0 || call->C > 0;
+    return rows ? call->cells * call->stack->input_size : 0;
+}
+
+/* The stack's memory, for this batch or a smaller one. */
+static fastrnn_stack_bytes stack_memory_of(const network_call *call)
+{
+    network_call by_rows = *call;
+    read_rows(&by_rows);
+    const fastrnn_stack_bytes a = memory_of_stack_call(call->stack, &call->batch, call->N),
+                              b = memory_of_stack_call(call->stack, &by_rows.batch, call->N);
+    return (fastrnn_stack_bytes){.tape = larger(a.tape, b.tape),
+                                 .forward = larger(a.forward, b.forward),
+                                 .backward = larger(a.backward, b.backward)};
+}
+
 /* The pieces that every pass needs; scratch is for the stack's forward pass, or for either. */
 static uintptr_t lay_out_pass(const network_call *call, uintptr_t begin, bool backward, network_memory *m)
 {
     const size_t size = sizeof(real);
-    const fastrnn_stack_bytes stack = memory_of_stack_call(call->stack, &call->batch, call->N);
+    const fastrnn_stack_bytes stack = stack_memory_of(call);
     const size_t W = call->V > 0 ? larger(packed_size(call->width, call->V), packed_size(call->V, call->width)) : 0;
     uintptr_t next = begin;
     m->tape = take(&next, stack.tape);
     m->scratch = take(&next, backward ? larger(stack.forward, stack.backward) : stack.forward);
-    m->x = take(&next, call->batch.one_hot || reads_vectors(call) ? 0 : call->cells * call->stack->input_size * size);
+    m->x = take(&next, x_size(call) * size);
     m->tops = take(&next, reads_tape(call) || call->V == 0 ? 0 : call->R * call->w * size);
     m->ys = take(&next, call->R * call->v * size);
     m->W = take(&next, W * size);
@@ -114,7 +148,7 @@ static uintptr_t lay_out_training(const network_call *call, uintptr_t begin, net
     const size_t size = sizeof(real), states = states_size(call) * size;
     const bool classes = call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
     uintptr_t next = lay_out_pass(call, begin, true, m);
-    m->dx = take(&next, call->batch.one_hot || reads_vectors(call) ? 0 : call->cells * call->stack->input_size * size);
+    m->dx = take(&next, x_size(call) * size);
     m->hn = take(&next, states);
     m->cn = take(&next, states);
     m->dhn = take(&next, states);
@@ -163,6 +197,7 @@ static TYPED(fastrnn_stack_input) stack_input_of(const network_call *call, const
     return (TYPED(fastrnn_stack_input)){.parameters = parameters + call->at.stack,
                                         .x = x,
                                         .indices = input->tokens,
+                                        .embedding = parameters + call->at.embedding,
                                         .h0 = input->h,
                                         .c0 = input->c,
                                         .dropout = m->factors};
@@ -316,13 +351,13 @@ static void outputs_backward(const network_call *call, const network_memory *m, 
     }
 }
 
-/* In the forward pass x was rows of the embedding and the context; so now from dx the gradients of both. */
+/* In the forward pass x was rows of the embedding and the context; so now from dx the gradients of both, that of the
+ * embedding added. */
 static void rows_read_back(const network_call *call, const network_memory *m, const TYPED(fastrnn_network_input) *input,
                            real *gradient, real *dcontext)
 {
     const size_t I = call->stack->input_size, E = call->E, C = call->C, B = call->batch.B;
     if (call->network->embeddings > 0) {
-        memset(gradient + call->at.embedding, 0, call->network->embeddings * E * sizeof(real));
         embedding_backward(call->cells, E, input->tokens, m->dx, I, gradient + call->at.embedding);
     }
     if (dcontext != NULL) {
@@ -349,7 +384,11 @@ static void network_backward(const network_call *call, const network_memory *m, 
     const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, NULL);
     const bool wants_dx = !call->batch.one_hot && !reads_vectors(call);
     const TYPED(fastrnn_stack_input_gradient) out = {
-        .parameters = gradient + call->at.stack, .x = wants_dx ? m->dx : NULL, .h0 = to->h, .c0 = to->c};
+        .parameters = gradient + call->at.stack,
+        .x = wants_dx ? m->dx : NULL,
+        .embedding = gradient + call->at.embedding,
+        .h0 = to->h,
+        .c0 = to->c};
     backward_scratch w = {.use = {.way = GRADIENT_CLIPPED, .limit = INFINITY}};
     lay_out_backward(&stack, (uintptr_t)m->scratch, &w);
 
@@ -362,6 +401,7 @@ static void network_backward(const network_call *call, const network_memory *m, 
     if (wants_dx) {
         memset(m->dx, 0, call->cells * call->stack->input_size * sizeof(real));
     }
+    memset(gradient + call->at.embedding, 0, call->network->embeddings * call->E * sizeof(real));
     const TYPED(fastrnn_stack_output_gradient) from_above = {.hn = call->network->last && call->V > 0 ? m->dhn : dhn,
                                                              .cn = dcn};
     layers_backward(&stack, &read, &from_above, &out, &w);

@@ -56,6 +56,7 @@ static uintptr_t lay_out_sampled_layer(const stack_call *stack, size_t layer, ui
 {
     uintptr_t next = begin;
     w->Wih_transposed = take(&next, sampled_inputs_size(stack, layer) * sizeof(real));
+    w->table = w->Wih_transposed; /* a layer has the one or the other */
     w->Whh_transposed = take(&next, recurrent_slots(stack->cell) * stack->H * stack->u * sizeof(real));
     w->bias = take(&next, stack->cell->slots * stack->u * sizeof(real));
     return next;
@@ -67,6 +68,7 @@ static uintptr_t lay_out_sampler(const fastrnn_network *network, size_t B, uintp
     const size_t size = sizeof(real);
     uintptr_t next = begin;
     s->call = network_call_of(network, SAMPLE_STEPS, B, false);
+    read_rows(&s->call);
     s->stack = stack_call_at(s->call.stack, &s->call.batch, next, &next, NULL);
     s->stack.plan = plan_of_equals(&s->call.batch);
     s->layers = take(&next, network->stack.layers * sizeof(sampled_layer));
@@ -115,7 +117,7 @@ static uintptr_t prepare_layer(const sampler *s, size_t layer, const layer_param
     } else if (few_columns(tokens, I)) {
         l->W_ih = p->W_ih;
     } else {
-        transpose_gates(cell, inputs, H, u, I, p->W_ih, 0, cell->input_slots * u, l->weights.Wih_transposed,
+        transpose_gates(cell, inputs, H, u, I, p->W_ih, 0, cell->input_slots * u, l->weights.table,
                         l->table_row);
     }
     return end;
@@ -184,7 +186,7 @@ static void sampled_tokens(const sampler *s, const sampled_layer *l, const int64
     if (l->W_ih != NULL) {
         one_hot_columns(&s->stack, l->s.B, tokens, l->W_ih, l->weights.bias, slots);
     } else {
-        one_hot_forward(l->s.B, tokens, l->weights.Wih_transposed, l->table_row, l->width, l->weights.bias, l->biases,
+        one_hot_forward(l->s.B, tokens, l->weights.table, l->table_row, l->width, l->weights.bias, l->biases,
                         slots, l->s.slot_row);
     }
 }

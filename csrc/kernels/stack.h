@@ -66,6 +66,20 @@ static void one_hot_slots(const stack_call *call, size_t N, const int64_t *indic
     one_hot_forward(N, indices, table, row, range_width(inputs, H, u), bias, cell->slots * u, slots, call->slot_row);
 }
 
+/* The same where the integers stand for rows of an embedding: the table is those rows times W^T. */
+static void embedded_slots(const stack_call *call, const int64_t *indices, const real *embedding, const real *W_ih,
+                           const forward_scratch *w, real *slots)
+{
+    const cell_kind *cell = call->cell;
+    const slot_range inputs = {0, cell->input_slots};
+    const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
+    const size_t width = range_width(inputs, H, u);
+    pack_gates_transposed(cell, inputs, H, u, I, W_ih, w->Wih_transposed);
+    product(call->batch->embeddings, (left_factor){embedding, I, 1}, packed(w->Wih_transposed, I, width), w->table, row,
+            false);
+    one_hot_forward(call->N, indices, w->table, row, width, w->bias, cell->slots * u, slots, call->slot_row);
+}
+
 /* W x + bias for the rows of dense inputs (N, x_row). */
 static void dense_slots(const stack_call *call, size_t layer, const strand_tape *tape, const real *W_ih,
                         const real *bias, real *packed_W, real *slots)
@@ -115,8 +129,10 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
     if (call->N > 0) {
         strand_inputs(call, layer, direction == 1, input, &tape);
         slot_biases(cell, H, u, biases(call, parameters, p.b_ih), biases(call, parameters, p.b_hh), w->bias);
-        if (is_one_hot(call, layer)) {
-            one_hot_slots(call, call->N, tape.indices, W_ih, w->bias, w->Wih_transposed, s.slots);
+        if (is_one_hot(call, layer) && call->batch->embeddings > 0) {
+            embedded_slots(call, tape.indices, input->embedding, W_ih, w, s.slots);
+        } else if (is_one_hot(call, layer)) {
+            one_hot_slots(call, call->N, tape.indices, W_ih, w->bias, w->table, s.slots);
         } else {
             dense_slots(call, layer, &tape, W_ih, w->bias, w->Wih_transposed, s.slots);
         }
@@ -226,12 +242,26 @@ static void one_hot_columns_back(const stack_call *call, const int64_t *indices,
     }
 }
 
+/* The gradient of the table's V rows, those of characters that do not occur too. */
+static void table_back(const stack_call *call, size_t V, const int64_t *indices, const slot_gradients *d,
+                       const backward_scratch *w)
+{
+    const slot_range inputs = {0, call->cell->input_slots};
+    const size_t row = table_row(call);
+    one_hot_backward(call->N, V, indices, d->data, d->row, range_width(inputs, call->H, call->u), w->table, row,
+                     w->occurs);
+    for (size_t x = 0; x < V; x++) {
+        if (!w->occurs[x]) {
+            memset(w->table + x * row, 0, row * sizeof(real));
+        }
+    }
+}
+
 /* ... where there are many rows, by way of the table. */
 static void one_hot_weights_back(const stack_call *call, const int64_t *indices, const slot_gradients *d, real *dW_ih,
                                  const backward_scratch *w)
 {
     const cell_kind *cell = call->cell;
-    const slot_range inputs = {0, cell->input_slots};
     const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
     const bool add = w->use.way == GRADIENT_ADDED;
     if (few_columns(call->N, I)) {
@@ -239,62 +269,86 @@ static void one_hot_weights_back(const stack_call *call, const int64_t *indices,
         one_hot_columns_back(call, indices, d, dW_ih);
         return;
     }
-    one_hot_backward(call->N, I, indices, d->data, d->row, range_width(inputs, H, u), w->table, row, w->occurs);
-    for (size_t x = 0; x < I; x++) {
-        if (!w->occurs[x]) {
-            memset(w->table + x * row, 0, row * sizeof(real));
-        }
-    }
+    table_back(call, I, indices, d, w);
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
         transpose(I, H, w->table + slot * u, row, dW_ih + cell->gate[slot] * H * I, I,
                   add ? TRANSPOSE_ADDED : TRANSPOSE_DENSE);
     }
 }
 
-/* In the forward pass this was slot = W_ih x + ..., so now dW_ih = sum over the rows of d x^T. */
-static void input_weights_back(const stack_call *call, size_t layer, const strand_tape *tape, const slot_gradients *d,
-                               real *dW_ih, const backward_scratch *w)
+/* In the forward pass this was slot = W_ih x + ..., so now dW_ih = sum over the rows of d x^T ... */
+static void dense_weights_back(const stack_call *call, right_factor x, const slot_gradients *d, real *dW_ih,
+                               const backward_scratch *w)
 {
-    if (is_one_hot(call, layer)) {
-        one_hot_weights_back(call, tape->indices, d, dW_ih, w);
-        return;
-    }
     const cell_kind *cell = call->cell;
-    const size_t H = call->H, I = stack_inputs(call->stack, layer);
-    const right_factor x = {.data = tape->x, .K = call->N, .N = I, .row = tape->x_row};
+    const size_t H = call->H;
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        const weight_target weight = {.M = H, .N = I, .gradient = dW_ih + cell->gate[slot] * H * I};
+        const weight_target weight = {.M = H, .N = x.N, .gradient = dW_ih + cell->gate[slot] * H * x.N};
         weight_gradient(&w->use, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
     }
 }
 
-/* ... and dx = W_ih^T d, rows of it. */
-static void inputs_back(const stack_call *call, size_t layer, const slot_gradients *d, const real *W_ih,
+/* ... of an embedding over its rows, with the gradient of the table for d. */
+static void embedded_weights_back(const stack_call *call, const int64_t *indices, const slot_gradients *d,
+                                  const real *embedding, real *dW_ih, const backward_scratch *w)
+{
+    const size_t V = call->batch->embeddings, I = call->stack->input_size, x_row = padded_row(I);
+    const slot_gradients table = {w->table, table_row(call)};
+    table_back(call, V, indices, d, w);
+    for (size_t x = 0; x < V; x++) { /* 0 times what a row that nobody read may hold need not be 0 */
+        if (w->occurs[x]) {
+            copy_to_padded(1, I, embedding + x * I, w->embedding + x * x_row, x_row);
+        } else {
+            memset(w->embedding + x * x_row, 0, x_row * sizeof(real));
+        }
+    }
+    dense_weights_back(call, (right_factor){.data = w->embedding, .K = V, .N = I, .row = x_row}, &table, dW_ih, w);
+}
+
+static void input_weights_back(const stack_call *call, size_t layer, const strand_tape *tape, const slot_gradients *d,
+                               const TYPED(fastrnn_stack_input) *input, real *dW_ih, const backward_scratch *w)
+{
+    const size_t I = stack_inputs(call->stack, layer);
+    if (is_one_hot(call, layer) && call->batch->embeddings > 0) {
+        embedded_weights_back(call, tape->indices, d, input->embedding, dW_ih, w);
+    } else if (is_one_hot(call, layer)) {
+        one_hot_weights_back(call, tape->indices, d, dW_ih, w);
+    } else {
+        dense_weights_back(call, (right_factor){.data = tape->x, .K = call->N, .N = I, .row = tape->x_row}, d, dW_ih, w);
+    }
+}
+
+/* ... and dx = W_ih^T d, N rows of it. */
+static void inputs_back(const stack_call *call, size_t layer, size_t N, const slot_gradients *d, const real *W_ih,
                         const backward_scratch *w, real *dx, size_t dx_row)
 {
     const cell_kind *cell = call->cell;
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
         pack(H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
-        product(call->N, (left_factor){d->data + slot * call->u, d->row, 1}, packed(w->Wih, H, I), dx, dx_row, slot > 0);
+        product(N, (left_factor){d->data + slot * call->u, d->row, 1}, packed(w->Wih, H, I), dx, dx_row, slot > 0);
     }
 }
 
-/* Where the gradient of a strand's inputs goes: to the caller, to the layer below, or nowhere. */
+/* Where the gradient of a strand's inputs goes: to the caller, to the layer below, or nowhere. Of an embedding the table's
+ * gradient is there already. */
 static void strand_inputs_back(const stack_call *call, size_t layer, bool reverse, const slot_gradients *d,
-                               const real *W_ih, const TYPED(fastrnn_stack_input) *input, real *dx,
-                               const backward_scratch *w, real *const dhs_below[2])
+                               const real *W_ih, const TYPED(fastrnn_stack_input) *input,
+                               const TYPED(fastrnn_stack_input_gradient) *gradient, const backward_scratch *w,
+                               real *const dhs_below[2])
 {
-    const size_t I = stack_inputs(call->stack, layer), row = padded_row(I);
-    if (layer == 0) {
-        if (!is_one_hot(call, 0) && dx != NULL) {
-            inputs_back(call, layer, d, W_ih, w, w->dx, row);
-            rows_added_to_caller(&call->plan, reverse, I, w->dx, row, dx);
-        }
+    const size_t I = stack_inputs(call->stack, layer), row = padded_row(I), N = call->N, V = call->batch->embeddings;
+    if (is_one_hot(call, layer) && V > 0) {
+        const slot_gradients table = {w->table, table_row(call)};
+        inputs_back(call, layer, V, &table, W_ih, w, w->dx, row);
+        add_padded(V, I, w->dx, row, gradient->embedding, I);
+    } else if (layer == 0 && !is_one_hot(call, 0) && gradient->x != NULL) {
+        inputs_back(call, layer, N, d, W_ih, w, w->dx, row);
+        rows_added_to_caller(&call->plan, reverse, I, w->dx, row, gradient->x);
     } else if (reads_states_below(call, layer)) {
-        inputs_back(call, layer, d, W_ih, w, dhs_below[0], call->h);
-    } else {
-        inputs_back(call, layer, d, W_ih, w, w->dx, row);
+        inputs_back(call, layer, N, d, W_ih, w, dhs_below[0], call->h);
+    } else if (layer > 0) {
+        inputs_back(call, layer, N, d, W_ih, w, w->dx, row);
         rows_to_below(call, reverse, dropout_below(call, input, layer), w->dx, row, dhs_below);
     }
 }
@@ -328,12 +382,12 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
         back_through_time(cell, &s);
         const slot_gradients d = {cell->in_place ? s.dhs : s.slots, call->slot_row};
         recurrent_weights_back(call, &s, &d, gradients + p.W_hh, w);
-        input_weights_back(call, layer, &tape, &d, gradients + p.W_ih, w);
+        input_weights_back(call, layer, &tape, &d, input, gradients + p.W_ih, w);
         if (call->stack->bias) {
             slot_biases_back(&w->use, cell, H, call->u, call->N, d.data, d.row, gradients + p.b_ih, gradients + p.b_hh,
                              w->sums);
         }
-        strand_inputs_back(call, layer, direction == 1, &d, parameters + p.W_ih, input, input_gradient->x, w, dhs_below);
+        strand_inputs_back(call, layer, direction == 1, &d, parameters + p.W_ih, input, input_gradient, w, dhs_below);
     }
     if (input_gradient->h0) {
         states_to_caller(&call->plan, H, s.dh, s.h, input_gradient->h0 + at);

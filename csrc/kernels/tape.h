@@ -140,15 +140,15 @@ static strand_tape strand_at(const stack_call *call, size_t layer, size_t direct
 
 /* ---- scratch memory -------------------------------------------------------------------------------------------- */
 
-/* The most inputs that a layer reads as dense numbers; 0: there are none. */
+/* The most numbers that a layer reads as inputs; 0: there are none. */
 static size_t most_inputs(const stack_call *call)
 {
-    const size_t first = call->batch->one_hot ? 0 : call->stack->input_size;
+    const size_t first = call->batch->one_hot && call->batch->embeddings == 0 ? 0 : call->stack->input_size;
     const size_t above = call->stack->layers > 1 ? call->D * call->H : 0;
     return first > above ? first : above;
 }
 
-/* The table of one-hot inputs, a row of W_ih^T for each of them. */
+/* The table of one-hot inputs: a row of W_ih^T for each of them, or, of an embedding, W_ih times its row. */
 static size_t table_row(const stack_call *call)
 {
     return padded_row(call->cell->input_slots * call->u);
@@ -156,8 +156,9 @@ static size_t table_row(const stack_call *call)
 
 static size_t table_size(const stack_call *call)
 {
-    const size_t I = call->stack->input_size;
-    return call->batch->one_hot && !few_columns(call->N, I) ? I * table_row(call) : 0;
+    const size_t V = batch_inputs(call->stack, call->batch);
+    const bool needed = call->batch->embeddings > 0 || (call->batch->one_hot && !few_columns(call->N, V));
+    return needed ? V * table_row(call) : 0;
 }
 
 static size_t recurrent_slots(const cell_kind *cell)
@@ -166,7 +167,8 @@ static size_t recurrent_slots(const cell_kind *cell)
 }
 
 typedef struct {
-    real *Wih_transposed; /* packed (inputs, input slots u), or the table */
+    real *Wih_transposed; /* packed (inputs, input slots u) */
+    real *table;
     real *Whh_transposed; /* see strand.h */
     real *bias;           /* (slots u) */
 } forward_scratch;
@@ -174,9 +176,9 @@ typedef struct {
 static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forward_scratch *w)
 {
     const size_t input_width = call->cell->input_slots * call->u, dense = most_inputs(call) * input_width;
-    const size_t table = table_size(call);
     uintptr_t next = begin;
-    w->Wih_transposed = take(&next, (dense > table ? dense : table) * sizeof(real));
+    w->Wih_transposed = take(&next, dense * sizeof(real));
+    w->table = take(&next, table_size(call) * sizeof(real));
     w->Whh_transposed = take(&next, recurrent_slots(call->cell) * call->H * call->u * sizeof(real));
     w->bias = take(&next, call->cell->slots * call->u * sizeof(real));
     return next;
@@ -185,11 +187,13 @@ static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forwar
 /* Numbers for some rows of the gradient of any of the weights: a narrow one may take more than a wide one. */
 static size_t most_some_rows(const stack_call *call)
 {
-    const size_t H = call->H, I = call->batch->one_hot ? H : call->stack->input_size;
+    const bool one_hot = call->batch->one_hot && call->batch->embeddings == 0;
+    const size_t H = call->H, I = one_hot ? H : call->stack->input_size;
+    const size_t terms = call->N > call->batch->embeddings ? call->N : call->batch->embeddings;
     const size_t widths[] = {H, I, call->stack->layers > 1 ? call->D * H : H};
     size_t most = 0;
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
-        const size_t size = some_rows_size(H, widths[i], call->N);
+        const size_t size = some_rows_size(H, widths[i], terms);
         most = size > most ? size : most;
     }
     return most;
@@ -206,12 +210,14 @@ typedef struct {
     real *some_rows;  /* of a weight's gradient */
     real *sums;       /* (u) */
     real *table;      /* its gradient */
-    bool *occurs;     /* (I) */
+    bool *occurs;     /* (I), or (embeddings) */
+    real *embedding;  /* (embeddings, row of the inputs) the table's rows, padded */
 } backward_scratch;
 
 static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backward_scratch *w)
 {
     const size_t H = call->H, N = call->N, B = call->batch->B, inputs = most_inputs(call), size = sizeof(real);
+    const size_t V = call->batch->embeddings;
     uintptr_t next = begin;
     for (size_t i = 0; i < 4; i++) {
         w->dhs[i / 2][i % 2] = i % 2 < call->D ? take(&next, N * call->h * size) : NULL;
@@ -220,12 +226,13 @@ static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backw
     w->dc = take(&next, B * call->h * size);
     w->Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * size);
     w->Wih = take(&next, call->cell->input_slots * packed_size(H, inputs) * size);
-    w->dx = take(&next, inputs ? N * padded_row(inputs) * size : 0);
+    w->dx = take(&next, inputs ? (N > V ? N : V) * padded_row(inputs) * size : 0);
     w->hs_before = take(&next, call->batch->lengths ? N * call->h * size : 0);
     w->some_rows = take(&next, most_some_rows(call) * size);
     w->sums = take(&next, call->u * size);
     w->table = take(&next, table_size(call) * size);
-    w->occurs = take(&next, table_size(call) ? call->stack->input_size * sizeof(bool) : 0);
+    w->occurs = take(&next, table_size(call) ? batch_inputs(call->stack, call->batch) * sizeof(bool) : 0);
+    w->embedding = take(&next, V * padded_row(call->stack->input_size) * size);
     return next;
 }
 

@@ -194,10 +194,42 @@ static void TYPED(stack_step_arguments_case)(const void *nothing)
     CHECK_OK(open(&c));
 }
 
+/* What every door refuses of a table of rows for which integers stand. */
+static void TYPED(embedded_arguments_case)(const void *nothing)
+{
+    (void)nothing;
+    const stack_shape shape = {
+        {FASTRNN_GRU, 7, 5, 1, 1, 1}, .T = 1, .B = 2, .one_hot = true, .states = true, .embeddings = 4};
+    TYPED(stack_call) c = TYPED(valid_stack_call)(&shape);
+    door *doors[] = {TYPED(stack_memory_door), TYPED(stack_forward_door), TYPED(stack_backward_door)};
+    CHECK_OK(TYPED(stack_forward_door)(&c));
+    check_nulls(HERE, doors[2], &c, c.input_gradient, 1, &(size_t){OFFSET(fastrnn_stack_input_gradient, embedding)});
+    for (size_t i = 0; i < COUNT(doors); i++) {
+        const fastrnn_batch good = *c.batch;
+        SITUATION("too many rows, door %zu", i);
+        c.batch->embeddings = (size_t)1 << 24;
+        check_refusal(HERE, FASTRNN_ERROR_SHAPE, doors[i], &c);
+        SITUATION("rows without integers, door %zu", i);
+        *c.batch = good;
+        c.batch->one_hot = 0;
+        c.input->x = TYPED(randoms)(c.batch->T * c.batch->B * c.stack->input_size, 1);
+        check_refusal(HERE, FASTRNN_ERROR_SHAPE, doors[i], &c);
+        *c.batch = good;
+        if (i > 0) {
+            check_nulls(HERE, doors[i], &c, c.input, 1, &(size_t){OFFSET(fastrnn_stack_input, embedding)});
+        }
+    }
+    check_indices_refused(HERE, doors[1], &c, c.batch->T * c.batch->B, (int64_t *)c.input->indices,
+                          c.batch->embeddings);
+    SITUATION("a step with a table");
+    check_refusal(HERE, FASTRNN_ERROR_SHAPE, TYPED(stack_step_door), &c);
+}
+
 static void TYPED(test_stack_arguments)(void)
 {
     test_case *cases[] = {TYPED(stack_memory_arguments_case), TYPED(stack_forward_arguments_case),
-                          TYPED(stack_backward_arguments_case), TYPED(stack_step_arguments_case)};
+                          TYPED(stack_backward_arguments_case), TYPED(stack_step_arguments_case),
+                          TYPED(embedded_arguments_case)};
     for (size_t i = 0; i < COUNT(cases); i++) {
         random_state = 13;
         run_case_guarded(cases[i], NULL);

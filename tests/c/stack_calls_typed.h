@@ -106,11 +106,13 @@ static TYPED(stack_call) TYPED(valid_stack_call)(const stack_shape *s)
                                  .B = s->B,
                                  .lengths = s->ragged ? TYPED(random_lengths)(s->T, s->B) : NULL,
                                  .one_hot = s->one_hot,
+                                 .embeddings = s->embeddings,
                                  .dropout = s->dropout};
     const TYPED(fastrnn_stack_input) input = {
         .parameters = TYPED(random_parameters)(stack),
         .x = s->one_hot ? NULL : TYPED(randoms)(rows * I, 2),
-        .indices = s->one_hot ? random_characters(rows, I) : NULL,
+        .indices = s->one_hot ? random_characters(rows, s->embeddings > 0 ? s->embeddings : I) : NULL,
+        .embedding = s->embeddings > 0 ? TYPED(randoms)(s->embeddings * I, 2) : NULL,
         .h0 = given ? TYPED(randoms)(given, 1) : NULL,
         .c0 = given && cells ? TYPED(randoms)(given, 1) : NULL,
         .dropout = s->dropout ? TYPED(random_dropout)((stack->layers - 1) * outputs) : NULL};
@@ -131,8 +133,11 @@ static TYPED(stack_call) TYPED(valid_stack_call)(const stack_shape *s)
     const TYPED(fastrnn_stack_output) output = {TYPED(blanks)(outputs), TYPED(blanks)(states),
                                                 cells ? TYPED(blanks)(cells) : NULL};
     const TYPED(fastrnn_stack_input_gradient) input_gradient = {
-        TYPED(random_parameters)(stack), s->one_hot ? NULL : TYPED(blanks)(rows * I), TYPED(blanks)(states),
-        cells ? TYPED(blanks)(cells) : NULL};
+        .parameters = TYPED(random_parameters)(stack),
+        .x = s->one_hot ? NULL : TYPED(blanks)(rows * I),
+        .embedding = s->embeddings > 0 ? TYPED(randoms)(s->embeddings * I, 2) : NULL,
+        .h0 = TYPED(blanks)(states),
+        .c0 = cells ? TYPED(blanks)(cells) : NULL};
     fastrnn_stack_bytes bytes = {0};
     TYPED(fastrnn_stack_memory)(stack, &batch, &bytes);
     return (TYPED(stack_call)){.stack = guarded_copy(stack, sizeof *stack),

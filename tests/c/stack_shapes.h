@@ -9,16 +9,17 @@ typedef struct {
     size_t T, B;
     bool ragged, one_hot, dropout;
     bool states; /* those before the first step, and gradients of those after the last one, are given */
+    size_t embeddings; /* of one_hot: rows of a table, for which the integers stand */
 } stack_shape;
 
 static const char *const cell_names[] = {"tanh", "relu", "sigmoid", "gru", "gru reset before", "lstm"};
 
 static void describe_stack(place at, const char *what, const stack_shape *s)
 {
-    situation_at(at, "%s, %zu%s %s%s I=%zu H=%zu T=%zu B=%zu%s%s%s%s", what, s->stack.layers,
+    situation_at(at, "%s, %zu%s %s%s I=%zu H=%zu T=%zu B=%zu%s%s%s%s%s", what, s->stack.layers,
                  s->stack.directions == 2 ? " two-way" : "", cell_names[s->stack.cell],
                  s->stack.bias ? "" : " unbiased", s->stack.input_size, s->stack.hidden_size, s->T, s->B,
-                 s->ragged ? " ragged" : "", s->one_hot ? " one-hot" : "", s->dropout ? " dropout" : "",
+                 s->ragged ? " ragged" : "", s->one_hot ? " one-hot" : "", s->embeddings > 0 ? " embedded" : "", s->dropout ? " dropout" : "",
                  s->states ? " states" : "");
 }
 
@@ -45,7 +46,8 @@ static stack_shape option_shape(size_t i)
                          .one_hot = chosen[4],
                          .ragged = chosen[5],
                          .dropout = chosen[6],
-                         .states = chosen[7]};
+                         .states = chosen[7],
+                         .embeddings = chosen[4] && i % 13 % 2 ? 1 + i * 5 % 31 : 0};
 }
 
 /* Products of several panels, and gradients of which a narrow one takes more rows at once than a wide one; many rows,
@@ -54,28 +56,30 @@ static stack_shape option_shape(size_t i)
 static stack_shape special_shape(size_t i)
 {
     static const stack_shape shapes[] = {
-        {{FASTRNN_RNN_TANH, 100, 193, 2, 1, 1}, 2, 7, false, false, false, true},
-        {{FASTRNN_RNN_RELU, 3, 160, 1, 2, 0}, 3, 9, true, false, false, true},
-        {{FASTRNN_GRU, 20, 100, 2, 2, 1}, 2, 13, true, false, true, true},
-        {{FASTRNN_GRU, 65, 128, 1, 1, 1}, 3, 8, false, true, false, false},
-        {{FASTRNN_GRU_RESET_BEFORE, 33, 97, 2, 1, 1}, 3, 6, true, false, false, true},
-        {{FASTRNN_GRU_RESET_BEFORE, 9, 144, 1, 2, 0}, 2, 5, false, true, false, true},
-        {{FASTRNN_LSTM, 50, 112, 2, 2, 1}, 2, 10, true, false, false, true},
-        {{FASTRNN_LSTM, 65, 96, 1, 1, 1}, 3, 17, false, true, false, true},
-        {{FASTRNN_RNN_SIGMOID, 5, 6, 2, 2, 1}, 40, 25, true, false, false, true},
-        {{FASTRNN_GRU, 2, 4, 1, 1, 1}, 1, 300, false, false, false, true},
-        {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, 70, 7, true, true, true, true},
-        {{FASTRNN_GRU, 600, 9, 2, 2, 1}, 3, 4, true, true, false, true},
-        {{FASTRNN_LSTM, 500, 17, 1, 1, 0}, 2, 3, false, true, false, false},
-        {{FASTRNN_RNN_TANH, 95, 11, 1, 1, 1}, 1, 5, false, true, false, true},
-        {{FASTRNN_RNN_TANH, 96, 11, 1, 1, 1}, 1, 5, false, true, false, true},
-        {{FASTRNN_GRU_RESET_BEFORE, 80, 11, 1, 1, 1}, 1, 5, false, true, false, true},
-        {{FASTRNN_LSTM, 1, 1, 3, 2, 1}, 1, 1, true, false, false, true},
-        {{FASTRNN_GRU, 1, 1, 1, 1, 0}, 1, 1, false, true, false, false},
+        {{FASTRNN_RNN_TANH, 100, 193, 2, 1, 1}, 2, 7, false, false, false, true, 0},
+        {{FASTRNN_RNN_RELU, 3, 160, 1, 2, 0}, 3, 9, true, false, false, true, 0},
+        {{FASTRNN_GRU, 20, 100, 2, 2, 1}, 2, 13, true, false, true, true, 0},
+        {{FASTRNN_GRU, 65, 128, 1, 1, 1}, 3, 8, false, true, false, false, 0},
+        {{FASTRNN_GRU_RESET_BEFORE, 33, 97, 2, 1, 1}, 3, 6, true, false, false, true, 0},
+        {{FASTRNN_GRU_RESET_BEFORE, 9, 144, 1, 2, 0}, 2, 5, false, true, false, true, 0},
+        {{FASTRNN_LSTM, 50, 112, 2, 2, 1}, 2, 10, true, false, false, true, 0},
+        {{FASTRNN_LSTM, 65, 96, 1, 1, 1}, 3, 17, false, true, false, true, 0},
+        {{FASTRNN_RNN_SIGMOID, 5, 6, 2, 2, 1}, 40, 25, true, false, false, true, 0},
+        {{FASTRNN_GRU, 2, 4, 1, 1, 1}, 1, 300, false, false, false, true, 0},
+        {{FASTRNN_LSTM, 3, 5, 2, 1, 1}, 70, 7, true, true, true, true, 0},
+        {{FASTRNN_GRU, 600, 9, 2, 2, 1}, 3, 4, true, true, false, true, 0},
+        {{FASTRNN_LSTM, 500, 17, 1, 1, 0}, 2, 3, false, true, false, false, 0},
+        {{FASTRNN_RNN_TANH, 95, 11, 1, 1, 1}, 1, 5, false, true, false, true, 0},
+        {{FASTRNN_RNN_TANH, 96, 11, 1, 1, 1}, 1, 5, false, true, false, true, 0},
+        {{FASTRNN_GRU_RESET_BEFORE, 80, 11, 1, 1, 1}, 1, 5, false, true, false, true, 0},
+        {{FASTRNN_LSTM, 1, 1, 3, 2, 1}, 1, 1, true, false, false, true, 0},
+        {{FASTRNN_GRU, 1, 1, 1, 1, 0}, 1, 1, false, true, false, false, 0},
+        {{FASTRNN_GRU, 30, 100, 1, 1, 1}, 20, 9, false, true, false, true, 31},
+        {{FASTRNN_LSTM, 7, 20, 2, 2, 1}, 5, 4, true, true, true, true, 300},
     };
     return shapes[i];
 }
-#define SPECIAL_STACKS 18
+#define SPECIAL_STACKS 20
 
 /* Streams of every number of sequences that a step takes unpacked, and some more, at every remainder of a register. */
 static stack_shape step_shape(size_t i)
@@ -84,6 +88,7 @@ static stack_shape step_shape(size_t i)
     s.stack.directions = s.T = 1;
     s.stack.hidden_size = 1 + i * 7 % 67;
     s.ragged = s.dropout = false;
+    s.embeddings = 0;
     return s;
 }
 #define STEPS 432

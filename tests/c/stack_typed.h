@@ -6,7 +6,7 @@ static double *TYPED(widened_or_zeros)(size_t n, const REAL *x)
     return x != NULL ? TYPED(widened)(n, x) : zeros(n);
 }
 
-/* x (T, B, I) in float64; characters as 1-of-I. */
+/* x (T, B, I) in float64; characters as 1-of-I, or as rows of the table. */
 static double *TYPED(widened_inputs)(const stack_shape *s, const TYPED(fastrnn_stack_input) *input)
 {
     const size_t rows = s->T * s->B, I = s->stack.input_size;
@@ -14,8 +14,11 @@ static double *TYPED(widened_inputs)(const stack_shape *s, const TYPED(fastrnn_s
         return TYPED(widened)(rows * I, input->x);
     }
     double *x = zeros(rows * I);
-    for (size_t n = 0; n < rows; n++) {
+    for (size_t n = 0; n < rows && s->embeddings == 0; n++) {
         x[n * I + (size_t)input->indices[n]] = 1;
+    }
+    for (size_t i = 0; i < rows * I && s->embeddings > 0; i++) {
+        x[i] = (double)input->embedding[(size_t)input->indices[i / I] * I + i % I];
     }
     return x;
 }
@@ -48,6 +51,18 @@ static void TYPED(check_outputs)(place at, const stack_shape *s, const TYPED(fas
     TYPED(check_close)(at, "y", TYPED(outputs)(s), output->y, y, INFINITY);
     TYPED(check_if_wanted)(at, "hn", states, output->hn, naive->hn);
     TYPED(check_if_wanted)(at, "cn", states, output->cn, naive->cn);
+}
+
+/* The table's gradient: what was there, and of each row that was read its dx. */
+static double *TYPED(expected_embedding)(const stack_shape *s, const TYPED(stack_call) *c, const REAL *before,
+                                         const double *dx)
+{
+    const size_t I = s->stack.input_size;
+    double *sums = TYPED(widened)(s->embeddings * I, before);
+    for (size_t i = 0; i < s->T * s->B * I; i++) {
+        sums[(size_t)c->input->indices[i / I] * I + i % I] += dx[i];
+    }
+    return sums;
 }
 
 static void TYPED(check_input_gradients)(place at, const stack_shape *s,
@@ -117,8 +132,12 @@ static void TYPED(stack_case)(const void *shape)
                                       .c0 = TYPED(widened_or_zeros)(states, c.output_gradient->cn)};
     naive_stack_backward(&naive, TYPED(widened)(outputs, c.output_gradient->y), &expected);
     describe_stack(HERE, "backward", s);
+    const double *dembedding =
+        s->embeddings > 0 ? TYPED(expected_embedding)(s, &c, c.input_gradient->embedding, expected.x) : NULL;
     CHECK_OK(TYPED(stack_backward_door)(&c));
     TYPED(check_input_gradients)(HERE, s, c.input_gradient, &expected);
+    TYPED(check_if_wanted)(HERE, "dembedding", s->embeddings * s->stack.input_size, c.input_gradient->embedding,
+                           dembedding);
     if (c.input_gradient->x != NULL) {
         TYPED(check_padding)(HERE, "dx", c.batch, s->stack.input_size, c.input_gradient->x);
     }
@@ -176,7 +195,8 @@ static TYPED(stack_call) TYPED(pass)(place at, const stack_shape *s, TYPED(stack
     const size_t states = TYPED(states)(s), parameters = fastrnn_stack_parameters(c.stack);
     TYPED(fastrnn_stack_output) output = {.y = TYPED(blanks)(TYPED(outputs)(s))};
     TYPED(fastrnn_stack_input_gradient) gradient = {
-        .parameters = guarded_copy(c.input_gradient->parameters, parameters * sizeof(REAL))};
+        .parameters = guarded_copy(c.input_gradient->parameters, parameters * sizeof(REAL)),
+        .embedding = s->embeddings > 0 ? TYPED(blanks)(s->embeddings * s->stack.input_size) : NULL};
     if (all) {
         output.hn = TYPED(blanks)(states);
         output.cn = TYPED(has_c)(s) ? TYPED(blanks)(states) : NULL;
@@ -244,9 +264,11 @@ static void TYPED(test_stack)(void)
     run_over_stacks(SPECIAL_STACKS, special_shape, TYPED(stack_case));
     run_over_stacks(STEPS, step_shape, TYPED(step_case));
     for (fastrnn_cell cell = FASTRNN_RNN_TANH; cell <= FASTRNN_LSTM; cell++) {
-        const stack_shape dense = {{cell, 5, 7, 2, 2, 1}, 3, 2, true, false, true, true};
-        const stack_shape one_hot = {{cell, 30, 9, 2, 1, 1}, 3, 2, false, true, false, true};
+        const stack_shape dense = {{cell, 5, 7, 2, 2, 1}, 3, 2, true, false, true, true, 0};
+        const stack_shape one_hot = {{cell, 30, 9, 2, 1, 1}, 3, 2, false, true, false, true, 0};
+        const stack_shape embedded = {{cell, 6, 9, 2, 2, 1}, 3, 2, true, true, false, true, 4};
         run_case_guarded(TYPED(stack_memory_case), &dense);
         run_case_guarded(TYPED(stack_memory_case), &one_hot);
+        run_case_guarded(TYPED(stack_memory_case), &embedded);
     }
 }
