@@ -86,6 +86,9 @@ class ExampleModel(FittedModel):
         network: ExampleNetwork = super()._built()
         return network
 
+    def _build_for(self, examples: Examples) -> None:
+        """Makes a network for such examples, of a model without one."""
+
     @abstractmethod
     def _mean_loss_of(self, examples: Examples) -> float:
         """The mean loss of all rows of outputs, as that of an iteration is of its own."""
@@ -116,7 +119,8 @@ class ExampleModel(FittedModel):
         return self.smooth_loss
 
     def _take_examples(self, examples: Examples, validation: float) -> None:
-        """Makes ready to train on them: cut in two, and the position found. Errors before anything is changed."""
+        """Makes ready to train on them: cut in two, the network built if there is none, and the position found. Errors
+        before anything is changed."""
         held_out = round(len(examples) * validation)
         training = len(examples) - held_out
         if validation and not (held_out and training):
@@ -127,6 +131,8 @@ class ExampleModel(FittedModel):
         if self._carries_states():
             self._check_whole_batches(training, "the sequences to train on")
             self._check_whole_batches(held_out, "the sequences held out")
+        if self._network is None:
+            self._build_for(examples)
         with self._lock.use():
             self._training = examples.part(0, training)
             self._held_out = examples.part(training, len(examples)) if held_out else None
@@ -142,7 +148,8 @@ class ExampleModel(FittedModel):
 
     def _is_position(self, position: int) -> bool:
         assert self._training is not None
-        return position < len(self._training) and position % self.batch_size == 0
+        batches, rest = divmod(position, self.batch_size)
+        return position < len(self._training) and rest == 0 and batches <= self._progress.iterations
 
     def _iterations_of_epoch(self) -> int:
         assert self._training is not None
