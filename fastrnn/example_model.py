@@ -26,13 +26,15 @@ class Examples:
     """What a network learns from.
 
     targets: of each step of the inputs, one sequence after the other, or, with `last`, of each sequence: classes
-    (rows,) int64, or numbers (rows, O). sources: features (N, F), sequences that an encoder reads, or None.
+    (rows,) int64, or numbers (rows, O). sources: features (N, F), sequences that an encoder reads, or None. make: what
+    a model has to be that learns from them, in that model's own terms.
     """
 
     inputs: Sequences
     targets: "NDArray[Any]"
     last: bool
     sources: Sequences | Array | None = None
+    make: Any = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -42,7 +44,7 @@ class Examples:
         begin = self.inputs.begin
         rows = slice(first, end) if self.last else slice(begin[first], begin[end])
         sources = None if self.sources is None else part_of(self.sources, first, end)
-        return Examples(self.inputs.part(first, end), self.targets[rows], self.last, sources)
+        return Examples(self.inputs.part(first, end), self.targets[rows], self.last, sources, self.make)
 
     def arrays(self) -> "dict[str, NDArray[Any]]":
         """As the kernels take them."""
@@ -86,8 +88,9 @@ class ExampleModel(FittedModel):
         network: ExampleNetwork = super()._built()
         return network
 
-    def _build_for(self, examples: Examples) -> None:
-        """Makes a network for such examples, of a model without one."""
+    @abstractmethod
+    def _take_make(self, make: Any) -> None:
+        """Makes the network, by `_build`, for examples of this make; all is as before if that fails."""
 
     @abstractmethod
     def _mean_loss_of(self, examples: Examples) -> float:
@@ -132,7 +135,7 @@ class ExampleModel(FittedModel):
             self._check_whole_batches(training, "the sequences to train on")
             self._check_whole_batches(held_out, "the sequences held out")
         if self._network is None:
-            self._build_for(examples)
+            self._take_make(examples.make)
         with self._lock.use():
             self._training = examples.part(0, training)
             self._held_out = examples.part(training, len(examples)) if held_out else None

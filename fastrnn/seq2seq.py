@@ -269,7 +269,7 @@ class Seq2Seq(ExampleModel):
     # ---- data ----
 
     def _examples(self, sources: Any, targets: Any) -> Examples:
-        """The data, checked; of a model without a network yet they decide what it is to be."""
+        """The data, checked."""
         make = self._make or self._first_make(sources, targets)
         read = self._sources(sources, make)
         codes = make.targets.encode(targets, "targets")
@@ -278,9 +278,7 @@ class Seq2Seq(ExampleModel):
         end = np.array([END])
         inputs = joined([np.concatenate([end, target]) for target in codes])
         following = np.concatenate([np.concatenate([target, end]) for target in codes])
-        if self._network is None:
-            self._take_make(make)
-        return Examples(inputs, following, False, read)
+        return Examples(inputs, following, False, read, make)
 
     def _first_make(self, sources: Any, targets: Any) -> "_Make":
         tokens = SequenceTokens.of(targets, "targets")
@@ -311,9 +309,9 @@ class Seq2Seq(ExampleModel):
         self._make = make
         try:
             self._build(self._vocabulary_json())
-        except BaseException:
-            self._make = None
-            raise
+        finally:
+            if self._network is None:  # otherwise it is built, and a Ctrl-C came after that
+                self._make = None
 
     def _known(self) -> "_Make":
         self._built()

@@ -22,7 +22,7 @@ class SequenceData:
         self.dtype: np.dtype[Any] = np.dtype(settings.dtype)
 
     def examples(self, X: Any, y: Any, lengths: Any) -> Examples:
-        """The data of `fit`, checked."""
+        """The data of `fit`, checked. Their make are the settings, with what these leave open as the data have it."""
         settings = self.settings
         if settings.topology == "one-to-many":
             targets = self._step_targets(y, lengths)
@@ -32,9 +32,9 @@ class SequenceData:
             rows = self._last_targets(y) if settings.last else self._aligned(y, lengths, inputs)
         if settings.last and len(rows) != len(inputs):
             raise ValueError(f"X and y must be as many: X has {len(inputs)} sequences, and y {len(rows)}")
-        examples = Examples(inputs, rows, settings.last)
-        SequenceData(self.decided(examples))._check(inputs, rows)
-        return examples
+        decided = self._decided(inputs, rows)
+        SequenceData(decided)._check(inputs, rows)
+        return Examples(inputs, rows, settings.last, make=decided)
 
     def inputs(self, X: Any, lengths: Any, steps: int | None) -> Sequences:
         """The data of `predict`, checked."""
@@ -110,9 +110,9 @@ class SequenceData:
 
     # ---- the make of the data ----
 
-    def decided(self, examples: Examples) -> SequenceSettings:
+    def _decided(self, inputs: Sequences, rows: "NDArray[Any]") -> SequenceSettings:
         """The settings, with what they leave open as these data have it."""
-        settings, steps, rows = self.settings, examples.inputs.steps, examples.targets
+        settings, steps = self.settings, inputs.steps
         return replace(
             settings,
             inputs=settings.inputs or ("tokens" if steps.ndim == 1 else "vectors"),

@@ -295,13 +295,9 @@ class SequenceModel(ExampleModel):
         """The data, checked."""
         return SequenceData(self.settings).examples(X, y, lengths)
 
-    def _build_for(self, examples: Examples) -> None:
-        self._take_make(SequenceData(self.settings).decided(examples))
-
-    def _take_make(self, settings: SequenceSettings) -> None:
-        """Makes the network for settings that decide everything."""
+    def _take_make(self, make: SequenceSettings) -> None:
         before = self.settings
-        self.settings = settings
+        self.settings = make
         try:
             self._build(self._vocabulary_json())
         finally:
