@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from parity import cut, flat
+from parity import assert_equal, cut, flat
 
 import fastrnn
 
@@ -384,6 +384,14 @@ def _training_case(rng, number, arguments):
     arguments |= {"embedding_size": 2} if tokens and chance() and arguments["topology"] != "one-to-many" else {}
     count = 2 * BATCH if "stateful" in arguments else N
     return make_case(arguments, "tokens" if tokens else "vectors", ragged=chance(0.7), seed=number, count=count)
+
+
+def assert_same(case, actual, expected):
+    """The arrays are equal to rounding; the losses, which Python keeps as float64, to that of the case's dtype."""
+    dtype = case.arguments["dtype"]
+    kept = {"losses", "p"}
+    actual, expected = ({**it, **{name: it[name].astype(dtype) for name in kept}} for it in (actual, expected))
+    assert_equal(actual, expected, dtype)
 
 
 # ---- files ----

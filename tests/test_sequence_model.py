@@ -7,20 +7,12 @@ import numpy as np
 import pytest
 import sequence_parity as parity
 from parity import TOLERANCE, assert_equal
+from sequence_parity import assert_same
 
 import fastrnn
 
 LAYERS_CASES = parity.training_cases([*parity.CELLS, *parity.NOT_PYTORCHS], rounds=3)
 PYTORCH_CASES = parity.training_cases(parity.CELLS, rounds=2)
-
-
-def assert_same(case, actual, expected):
-    """The arrays are equal to rounding, the losses, which Python keeps as float64, too."""
-    dtype = case.arguments["dtype"]
-    for results in (actual, expected):
-        results["losses"] = results["losses"].astype(dtype)
-        results["p"] = results["p"].astype(dtype)
-    assert_equal(actual, expected, dtype)
 
 
 # ---- what it puts out ----
