@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Examples:
 
     def fingerprint(self) -> str:
         """A hash of all of it."""
-        hashed = blake2b(digest_size=16)
+        hashed = sha256()
         for name, array in self.arrays().items():
             hashed.update(f"{name}{array.dtype.str}{array.shape}".encode())
             hashed.update(np.ascontiguousarray(array).data)

@@ -11,8 +11,8 @@
  *                                                     W          packed (outputs, D H) or its transpose
  *
  *     to train: dx (T B, I); hn, cn (layers D, B, H), the states after the last step, and dhn, a gradient of them; some
- *     rows of a gradient, sums of one; classes (R), numbers (R, outputs), targets in the order of the rows; with dropout
- *     factors (layers, T B, D H)
+ *     rows of a gradient, sums of one; classes (R), numbers (R, outputs), targets in the order of the rows; dense (R,
+ *     outputs), ys without padding; with dropout factors (layers, T B, D H)
  *
  * Every piece begins on a cache line, and none is larger for a batch with fewer steps or sequences: so what is laid out
  * for the largest is enough for all. */
@@ -72,7 +72,7 @@ static network_call largest_network_call(const fastrnn_network *network, size_t 
 typedef struct {
     void *tape, *scratch;
     real *x, *tops, *ys, *W;
-    real *dx, *hn, *cn, *dhn, *some_rows, *sums, *numbers, *factors;
+    real *dx, *hn, *cn, *dhn, *some_rows, *sums, *numbers, *dense, *factors;
     int64_t *classes;
 } network_memory;
 
@@ -121,6 +121,7 @@ static uintptr_t lay_out_training(const network_call *call, uintptr_t begin, net
     m->some_rows = take(&next, call->V > 0 ? some_rows_size(call->V, call->width, call->R) * size : 0);
     m->sums = take(&next, call->v * size);
     m->numbers = take(&next, classes ? 0 : call->R * call->V * size);
+    m->dense = take(&next, classes ? 0 : call->R * call->V * size);
     m->factors = take(&next, call->batch.dropout ? call->stack->layers * call->cells * call->width * size : 0);
     m->classes = take(&next, classes ? call->R * sizeof(int64_t) : 0);
     return next;
@@ -270,10 +271,9 @@ static double outputs_loss(const network_call *call, const network_memory *m, co
         [FASTRNN_SIGMOID_CROSS_ENTROPY] = sigmoid_binary_cross_entropy,
         [FASTRNN_SQUARED_ERROR] = squared_error,
         [FASTRNN_SIGMOID_SQUARED_ERROR] = sigmoid_squared_error};
-    double loss = 0;
-    for (size_t n = 0; n < R; n++) {
-        loss += losses[call->network->loss](V, factor, targets.numbers + n * V, m->ys + n * v);
-    }
+    copy_from_padded(R, V, m->ys, v, m->dense); /* rows may be as short as one number */
+    const double loss = losses[call->network->loss](R * V, factor, targets.numbers, m->dense);
+    copy_to_padded(R, V, m->dense, m->ys, v);
     return loss / terms;
 }
 
