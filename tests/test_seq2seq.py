@@ -1,13 +1,20 @@
 """Seq2Seq computes and trains as its layers, and PyTorch's, do; its beam search finds what counting out finds."""
 
+import copy
 import itertools
 import math
+import os
+import pickle
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 
 import fastrnn
 from fastrnn.beam import beam_search
+from fastrnn.files import read_model, write_model
 
 CELLS = ("rnn", "gru", "lstm")
 SOURCES = ("tokens", "vectors", "features")
@@ -305,7 +312,7 @@ def test_nothing_is_left_of_an_iteration_that_failed(source):
     good = model.state_dict()
     for parameter in model.parameters.values():
         parameter[...] = np.nan
-    with pytest.raises(fastrnn.NumericalError, match="iteration 0: .* lower learning_rate or set clip_norm"):
+    with pytest.raises(fastrnn.NumericalError, match=r"iteration 0: .* lower learning_rate or set clip_norm"):
         model.partial_fit(sources, targets)
     model.load_state_dict(good)
     for _ in range(2):
@@ -445,3 +452,385 @@ def test_a_source_or_the_feature_of_one_may_be_an_array_a_list_or_a_tuple():
     words = [["ab", "c"], ["c"]]
     model = built(words, words)
     assert model.predict([np.array(one) for one in words]) == model.predict([tuple(one) for one in words])
+
+
+# ---- what it can learn ----
+
+
+def as_str(text):
+    return text
+
+
+def as_words(text):
+    return [f"w{letter}" for letter in text]
+
+
+def as_ints(text):
+    return [7 * ord(letter) - 700 for letter in text]
+
+
+@pytest.mark.parametrize(("backwards", "to_tokens"), [(False, as_str), (True, as_words), (True, as_ints)])
+def test_it_learns_to_copy_and_to_reverse_what_it_has_not_seen(backwards, to_tokens):
+    texts = ["".join(text) for length in range(1, 6) for text in itertools.product("abcde", repeat=length)]
+    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
+    sources, targets = [to_tokens(x) for x in texts], [to_tokens(x[:: -1 if backwards else 1]) for x in texts]
+    model = fastrnn.Seq2Seq(
+        hidden_size=64, embedding_size=16, learning_rate=0.01, schedule="cosine", schedule_iterations=1300, seed=0
+    )
+    model.fit(sources[500:], targets[500:], epochs=12)
+    assert model.evaluate(sources[:500], targets[:500])["exact"] == 1
+    assert model.predict(sources[:500]) == targets[:500]
+    assert model.predict(sources[:100], beam_size=3) == targets[:100]
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_it_learns_to_describe_features(cell, every_step):
+    rng = np.random.default_rng(1)
+    parts = [["red", "green", "blue", "grey", ""], ["big", "small", ""], ["cat", "dog", "bird"]]
+    chosen = [rng.integers(0, len(part), 1500) for part in parts]
+    hot = np.concatenate([np.eye(len(part))[i] for part, i in zip(parts, chosen, strict=True)], axis=1)
+    features = hot @ np.linalg.qr(rng.standard_normal((11, 11)))[0] + 0.05 * rng.standard_normal((1500, 11))
+    said = [[part[i] for part, i in zip(parts, one, strict=True) if part[i]] for one in zip(*chosen, strict=True)]
+    model = fastrnn.Seq2Seq(
+        cell, 32, source="features", embedding_size=8, every_step=every_step, learning_rate=0.01, seed=0
+    )
+    model.fit(features[300:], said[300:], epochs=8)
+    assert model.predict(features[:300]) == said[:300]
+    assert model.beam_search(features[0])[0][0] == said[0]
+
+
+# ---- training that stops, and goes on ----
+
+RESUMED = [
+    {"source": "tokens", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "dtype": "float32"},
+    {"source": "vectors", "cell": "gru", "every_step": True, "optimizer": "adamw", "shuffle": False},
+    {"source": "features", "cell": "rnn", "optimizer": "sgd", "optimizer_options": {"momentum": 0.9}, "dropout": 0.2},
+    {"source": "features", "cell": "lstm", "every_step": True, "schedule": "cosine", "schedule_iterations": 12},
+]
+
+
+@pytest.mark.parametrize("arguments", RESUMED, ids=lambda a: "-".join(str(value) for value in a.values()))
+def test_twice_as_many_iterations_are_the_same_as_two_runs_with_a_file_between(arguments, tmp_path):
+    sources, targets = data(arguments["source"], count=20)
+    fit = {"iterations": 7, "validation": 0.2, "every": 3}
+    whole, halves = (small(batch_size=3, **arguments) for _ in range(2))
+    whole.fit(sources, targets, **{**fit, "iterations": 14})  # in the third pass, of six iterations each
+
+    halves.fit(sources, targets, **fit)
+    halves.save(tmp_path / "half")
+    resumed = fastrnn.load(tmp_path / "half")
+    resumed.fit(copy.deepcopy(sources), tuple(targets), **fit)
+    whole.save(tmp_path / "whole")
+    resumed.save(tmp_path / "resumed")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "resumed").read_bytes()
+
+    for other in (pickle.loads(pickle.dumps(halves)), copy.deepcopy(halves)):
+        other.fit(sources, targets, **fit)
+        assert same(other, whole)
+        assert other.predict(sources) == whole.predict(sources)
+        assert repr(other) == repr(whole)
+
+
+def test_other_data_begin_at_their_beginning_and_so_do_the_first_ones_after_them():
+    first, second = data("tokens", seed=1), data("tokens", seed=2)
+    model = built(first[0] + second[0], first[1] + second[1], batch_size=2, shuffle=False)
+    for (sources, targets), begin in ((first, 0), (first, 2), (second, 0), (second, 2), (first, 0)):
+        batch = slice(begin, begin + 2)
+        expected = model.evaluate(sources[batch], targets[batch])["loss"]
+        assert model.fit(sources, targets, iterations=1)[-1].loss == pytest.approx(expected, rel=1e-10)
+    assert model.iterations == 5
+
+
+def test_an_epoch_reads_every_example_once_in_an_order_of_its_own():
+    sources, targets = [str(i) for i in range(7)], list("abcdefg")
+
+    def losses(shuffle):
+        """Of eleven iterations of one example, in which nothing is learnt."""
+        model = small(batch_size=1, optimizer="sgd", learning_rate=1e-300, shuffle=shuffle)
+        return model.fit(sources, targets, iterations=14, every=1).column("loss").round(9).tolist()
+
+    in_order, shuffled = losses(False), losses(True)
+    assert in_order[:7] == in_order[7:]
+    assert len(set(in_order[:7])) == 7
+    assert sorted(shuffled[:7]) == sorted(shuffled[7:]) == sorted(in_order[:7])
+    assert shuffled[:7] != shuffled[7:] != in_order[:7] != shuffled[:7]
+
+
+def test_what_is_held_out_is_the_last_share_and_its_best_model_is_kept():
+    sources, targets = data("tokens", count=40)
+    model, weights = small(hidden_size=30, learning_rate=0.03, batch_size=8), {}
+    history = model.fit(
+        sources, targets, epochs=1000, validation=0.25, patience=4,
+        callback=lambda model, record: weights.setdefault(record.iteration, model.state_dict()),
+    )  # fmt: skip
+    losses = history.column("validation_loss")
+    assert model.iterations_per_epoch == 4
+    assert history.column("iteration").tolist() == list(range(4, model.iterations + 1, 4))
+    assert len(losses) - 1 - losses.argmin() == 4  # patience is at an end
+    assert model.evaluate(sources[30:], targets[30:])["loss"] == pytest.approx(losses[-1], rel=1e-12)
+    best = model.best
+    expected = weights[history[int(losses.argmin())].iteration]
+    assert all((best.parameters[name] == expected[name]).all() for name in expected)
+    assert best.evaluate(sources[30:], targets[30:])["loss"] == pytest.approx(losses.min(), rel=1e-12)
+    assert best.target_tokens == model.target_tokens
+    assert model.fit(sources, targets, iterations=1, validation=0.25)[-1].iteration == model.iterations
+
+
+# ---- files ----
+
+
+def test_a_vocabulary_with_anything_in_it_is_kept_and_other_readers_open_the_file(tmp_path):
+    sources = ["a\r\n\u0301é🐢", "\ud800\x00\u2028", ""]
+    for targets in (["\udfff", "", "\x00"], [["\ud800", "", "two words"], [], ["è"]], [[-(2**63)], [2**64 - 1, 0], []]):
+        model = small()
+        model.fit(sources, targets, iterations=3)
+        model.save(tmp_path / "model")
+        loaded = fastrnn.load(tmp_path / "model")
+        assert same(model, loaded)
+        assert (loaded.source_tokens, loaded.target_tokens) == (model.source_tokens, model.target_tokens)
+        assert loaded.predict(sources, beam_size=2) == model.predict(sources, beam_size=2)
+    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is missing: it is no requirement")
+    tensors = safetensors.load_file(tmp_path / "model")
+    assert all((tensors[name] == parameter).all() for name, parameter in model.parameters.items())
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((), {}, "vocabulary must have the entries sources, targets and longest"),
+        ((), [1], "vocabulary must have the entries"),
+        (("sources",), 3, "the vocabulary's sources are not tokens, as the configuration says"),
+        (("sources",), None, "sources must be an integer"),
+        (("sources",), {"kind": "str"}, "a kind and a vocabulary alone"),
+        (("sources", "kind"), "bytes", "kind must be one of"),
+        (("sources", "vocabulary"), ["x", "y"], "encoder_embedding.weight must have shape"),
+        (("targets",), 4, "tokens must be a dict"),
+        (("targets", "kind"), "ints", "vocabulary must hold the tokens of a list of integers, alone"),
+        (("targets", "vocabulary"), [], "vocabulary must be a list of at least one token"),
+        (("targets", "vocabulary"), ["d", "c", "b", "a"], "vocabulary must be sorted"),
+        (("targets", "vocabulary"), ["a", "b", "c"], "embedding.weight must have shape"),
+        (("targets", "vocabulary"), [chr(256 + i) for i in range(5000)], "needs .* numbers"),
+        (("longest",), -1, "longest must be at least 0"),
+        (("longest",), 2**31, "longest must be at most"),
+        (("longest",), "many", "longest must be an integer"),
+    ],
+)  # fmt: skip
+def test_a_vocabulary_that_does_not_fit_is_refused_with_the_reason(tmp_path, place, value, message):
+    model = built(*data("tokens"))
+    model.save(tmp_path / "model")
+    tensors, metadata = read_model(tmp_path / "model")
+    at, key = metadata, "vocabulary"
+    for name in place:
+        at, key = at[key], name
+    at[key] = value
+    write_model(tmp_path / "spoilt", tensors, metadata)
+    with pytest.raises(fastrnn.ModelFileError, match=message) as caught:
+        fastrnn.load(tmp_path / "spoilt")
+    assert str(tmp_path / "spoilt") in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, 2**24, 10**30])
+def test_a_file_cannot_have_vectors_of_such_a_number_of_numbers(number, tmp_path):
+    model = built(*data("vectors"), source="vectors")
+    model.save(tmp_path / "model")
+    tensors, metadata = read_model(tmp_path / "model")
+    metadata["vocabulary"]["sources"] = number
+    write_model(tmp_path / "model", tensors, metadata)
+    with pytest.raises(fastrnn.ModelFileError, match=r"sources must be|numbers"):
+        fastrnn.load(tmp_path / "model")
+
+
+# ---- what will not do ----
+
+TEXTS, VECTORS, FEATURES = ["xy", "x"], [np.ones((2, 3)), np.ones((1, 3))], np.ones((2, 4))
+NAN = [np.ones((2, 3)), np.full((1, 3), np.nan)]
+AB = ["ab", ""]
+
+
+@pytest.mark.parametrize(
+    ("source", "sources", "targets", "options", "error", "message"),
+    [
+        ("tokens", TEXTS, ["ab"], {}, ValueError, "sources and targets must be as many, not 2 and 1"),
+        ("vectors", VECTORS, ["ab"], {}, ValueError, "sources and targets must be as many, not 2 and 1"),
+        ("features", FEATURES, [*AB, "b"], {}, ValueError, "sources and targets must be as many, not 2 and 3"),
+        ("tokens", [], [], {}, ValueError, "targets must have at least one token, and its 0 sequences"),
+        ("tokens", ["", ""], AB, {}, ValueError, "sources must have at least one token, and its 2 sequences have none"),
+        ("tokens", TEXTS, ["", ""], {}, ValueError, "targets must have at least one token, and its 2 sequences"),
+        ("tokens", TEXTS, "ab", {}, TypeError, "targets must be a list of sequences, not str: a single one is a list"),
+        ("tokens", "xy", AB, {}, TypeError, "sources must be a list of sequences, not str"),
+        ("tokens", TEXTS, iter(AB), {}, TypeError, "targets must be a list of sequences, not list_iterator"),
+        ("tokens", TEXTS, [["a"], "b"], {}, TypeError, r"targets\[1\] must be a list of words, .* not a str"),
+        ("tokens", ["xy", ["x"]], AB, {}, TypeError, r"sources\[1\] must be a str, .* not a list of words"),
+        ("tokens", TEXTS, [["a", 1], []], {}, TypeError, r"targets\[0\] must be .* and holds int, str"),
+        ("tokens", VECTORS, AB, {}, ValueError, r"sources\[0\] must have shape \(T,\), not \(2, 3\)"),
+        ("vectors", [[1, 2], [3]], AB, {}, TypeError, 'sources must hold vectors .* for source="vectors", not int'),
+        ("vectors", TEXTS, AB, {}, ValueError, "sources must have shape"),
+        ("vectors", NAN, AB, {}, ValueError, r"sources\[1\] must be finite, and has nan: replace"),
+        ("vectors", [*VECTORS[:1], np.ones((1, 4))], AB, {}, ValueError, r"sources\[1\] \(1, 4\)"),
+        ("vectors", [np.ones((0, 3)), *VECTORS[:1]], AB, {}, ValueError, r"sources\[0\] must .* at least one step"),
+        ("features", FEATURES * np.inf, AB, {}, ValueError, "sources must be finite, and has inf: replace"),
+        ("features", FEATURES[0], AB, {}, ValueError, "sources must have shape .N, E., a row of numbers"),
+        ("features", TEXTS, AB, {}, ValueError, "sources must have shape .N, E., a row of numbers"),
+        ("features", np.array([["a"], ["b"]]), AB, {}, TypeError, "sources must hold real numbers, not <U1"),
+        ("tokens", TEXTS, AB, {"iterations": 1, "epochs": 1}, ValueError, "iterations and epochs say the same"),
+        ("tokens", TEXTS, AB, {"every": 0}, ValueError, "every must be at least 1"),
+    ],
+)  # fmt: skip
+def test_a_first_fit_that_fails_decides_nothing(source, sources, targets, options, error, message):
+    model = small(source=source)
+    with pytest.raises(error, match=message):
+        model.fit(sources, targets, **options)
+    with pytest.raises(ValueError, match="the model has no vocabulary and no weights yet: call fit, first"):
+        model.target_tokens  # noqa: B018
+    good = {"tokens": ["q"], "vectors": [np.ones((1, 5))], "features": np.ones((1, 6))}[source]
+    model.fit(good, [[1, 2]], iterations=1)
+    assert model.target_tokens.vocabulary == (1, 2)
+    assert model.iterations == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "sources", "targets", "error", "message"),
+    [
+        ("tokens", ["xyq"], ["a"], ValueError, r"sources\[0\]\[2\] is 'q', which is not among the 3 tokens"),
+        ("tokens", ["x", "y"], ["a", "bq"], ValueError, r"targets\[1\]\[1\] is 'q', .*: leave it out, or train"),
+        ("tokens", [["x"]], ["a"], TypeError, r"sources\[0\] must be a str, of characters, .* not a list of words"),
+        ("tokens", ["x"], [[]], TypeError, r"targets\[0\] must be a str, of characters, .* not an empty list"),
+        ("tokens", [], [], ValueError, "sources must have at least one sequence, and is empty"),
+        ("vectors", [np.ones((2, 4))], ["a"], ValueError, "sources must be vectors of 3 numbers, as the first were"),
+        ("vectors", np.ones((1, 2, 2)), ["a"], ValueError, "sources must be vectors of 3 numbers, .* not 2"),
+        ("vectors", NAN, ["a", "b"], ValueError, r"sources\[1\] must be finite"),
+        ("features", np.ones((1, 5)), ["a"], ValueError, "sources must be vectors of 4 numbers, as the first were"),
+        ("features", np.full((1, 4), np.nan), ["a"], ValueError, "sources must be finite"),
+    ],
+)  # fmt: skip
+def test_data_that_do_not_suit_the_model_change_nothing(source, sources, targets, error, message):
+    model = built(*data(source), source=source)
+    model.fit(*data(source), iterations=3)
+    before = copy.deepcopy(model)
+    for use in (model.fit, model.partial_fit, model.evaluate, model.log_probabilities):
+        with pytest.raises(error, match=message):
+            use(sources, targets)
+    if "target" not in message:
+        with pytest.raises(error, match=message):
+            model.predict(sources)
+    assert same(model, before)
+    assert model.fit(*data(source), iterations=3) == before.fit(*data(source), iterations=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"beam_size": 0}, ValueError, "beam_size must be at least 1, not 0"),
+        ({"beam_size": 1.5}, TypeError, "beam_size must be an integer"),
+        ({"max_length": 0}, ValueError, "max_length must be at least 1, not 0"),
+        ({"max_length": "5"}, TypeError, "max_length must be an integer"),
+        ({"length_penalty": -0.1}, ValueError, r"length_penalty must be in \[0, 10\], not -0.1"),
+        ({"length_penalty": math.nan}, ValueError, "length_penalty must be finite"),
+        ({"length_penalty": "1"}, TypeError, "length_penalty must be a real number"),
+    ],
+)
+def test_a_search_with_arguments_that_will_not_do(arguments, error, message):
+    model = built(*data("tokens"))
+    with pytest.raises(error, match=message):
+        model.predict(["x"], **arguments)
+    with pytest.raises(error, match=message):
+        model.beam_search("x", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"source": "images"}, ValueError, "source must be one of 'tokens', 'vectors', 'features'"),
+        ({"every_step": 1}, TypeError, "every_step must be True or False"),
+        ({"embedding_size": None}, ValueError, "embedding_size must be an integer: the decoder reads tokens through"),
+        ({"embedding_size": 0}, ValueError, "embedding_size must be at least 1"),
+        ({"cell": "elman"}, ValueError, "cell must be one of"),
+        ({"hidden_size": 2**24}, ValueError, "hidden_size must be at most"),
+    ],
+)
+def test_a_constructor_with_arguments_that_will_not_do(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fastrnn.Seq2Seq(**arguments)
+
+
+def test_a_model_that_was_not_fitted_says_so():
+    model, (sources, targets) = small(), data("tokens")
+    for use in (
+        lambda: model.predict(sources),
+        lambda: model.beam_search("x"),
+        lambda: model.evaluate(sources, targets),
+        lambda: model.log_probabilities(sources, targets),
+        lambda: model.source_tokens,
+    ):
+        with pytest.raises(ValueError, match="the model has no vocabulary and no weights yet: call fit, first"):
+            use()
+    assert built(*data("vectors"), source="vectors").source_tokens is None
+
+
+# ---- Ctrl-C, and threads ----
+
+
+def interrupt_soon(seconds):
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_ctrl_c_ends_fit_between_two_iterations_and_all_goes_on(source):
+    sources, targets = data(source, count=30)
+    fit = {"validation": 0.2, "every": 100}
+    model, uninterrupted = (small(source=source, batch_size=5, dropout=0.1) for _ in range(2))
+    interrupt_soon(0.15)
+    begin = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(sources, targets, iterations=10**9, **fit)
+    assert time.perf_counter() - begin < 2
+    done = model.iterations
+    assert done > 0
+    model.fit(sources, targets, iterations=30, **fit)
+    uninterrupted.fit(sources, targets, iterations=done + 30, **fit)
+    assert same(model, uninterrupted)
+
+
+@pytest.mark.parametrize("beam_size", [1, 20])
+def test_ctrl_c_ends_a_long_search(beam_size):
+    model, sources = writer("tokens")
+    before = model.predict(sources)
+    model.parameters["linear.bias"][0] -= 1e6  # it never ends
+    interrupt_soon(0.2)
+    begin = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        model.predict(sources, max_length=10**9, beam_size=beam_size)
+    assert time.perf_counter() - begin < 2
+    model.parameters["linear.bias"][0] += 1e6
+    assert model.predict(sources) == before
+
+
+def test_one_thread_writes_while_another_fits():
+    sources, targets = data("tokens", count=30)
+    model, alone = small(batch_size=5), small(batch_size=5)
+    written, errors = [], []
+
+    def use():
+        try:
+            while len(written) < 10:
+                written.append(model.predict(sources, beam_size=2, max_length=6))
+                found = model.evaluate(sources, targets)
+                assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+                with pytest.raises(RuntimeError, match="fitted by another thread"):
+                    model.partial_fit(sources, targets)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=use)
+
+    def until_written(model, record):
+        if thread.ident is None:
+            thread.start()
+        return not thread.is_alive() and record.iteration >= 1000
+
+    model.fit(sources, targets, iterations=10**7, every=100, callback=until_written)
+    assert errors == []
+    assert len({tuple(one) for one in written}) > 1
+    alone.fit(sources, targets, iterations=model.iterations, every=100)
+    assert same(model, alone)
