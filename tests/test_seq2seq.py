@@ -673,6 +673,8 @@ AB = ["ab", ""]
         ("features", FEATURES[0], AB, {}, ValueError, "sources must have shape .N, E., a row of numbers"),
         ("features", TEXTS, AB, {}, ValueError, "sources must have shape .N, E., a row of numbers"),
         ("features", np.array([["a"], ["b"]]), AB, {}, TypeError, "sources must hold real numbers, not <U1"),
+        ("tokens", TEXTS, AB, {"validation": 0.1}, ValueError, "leaves 2 to train on and 0 to hold out"),
+        ("features", FEATURES, AB, {"validation": 0.9}, ValueError, "leaves 0 to train on and 2 to hold out"),
         ("tokens", TEXTS, AB, {"iterations": 1, "epochs": 1}, ValueError, "iterations and epochs say the same"),
         ("tokens", TEXTS, AB, {"every": 0}, ValueError, "every must be at least 1"),
     ],
