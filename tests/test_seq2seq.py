@@ -598,6 +598,7 @@ def test_a_vocabulary_with_anything_in_it_is_kept_and_other_readers_open_the_fil
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
+        ((), None, "missing: none; left over: .*encoder.weight_ih_l0"),
         ((), {}, "vocabulary must have the entries sources, targets and longest"),
         ((), [1], "vocabulary must have the entries"),
         (("sources",), 3, "the vocabulary's sources are not tokens, as the configuration says"),
