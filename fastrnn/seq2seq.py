@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.arguments import integer
-from fastrnn.arrays import Array
+from fastrnn.arrays import Array, check_shape
 from fastrnn.beam import Hypothesis, beam_search
 from fastrnn.example_model import ExampleModel, Examples, fit_arguments, partial_fit_arguments
 from fastrnn.example_network import NUMBERS_AT_ONCE, ExampleLayout, Part
@@ -181,8 +181,9 @@ class Seq2Seq(ExampleModel):
 
         Sources: Sutskever, Vinyals and Le 2014; Graves, "Sequence transduction with recurrent neural networks", 2012.
         """
-        one = np.asarray(source)[np.newaxis] if self.source == "features" else [source]
-        [hypotheses] = self._search(one, max_length, beam_size, length_penalty)
+        if self.source == "features":
+            check_shape(np.asarray(source), "source", ("F",))
+        [hypotheses] = self._search([source], max_length, beam_size, length_penalty)
         targets = self._known().targets
         return [(targets.decode(found.codes), found.log_probability) for found in hypotheses]
 

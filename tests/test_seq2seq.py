@@ -721,6 +721,12 @@ def test_data_that_do_not_suit_the_model_change_nothing(source, sources, targets
     assert model.fit(*data(source), iterations=3) == before.fit(*data(source), iterations=3)
 
 
+def test_a_source_of_features_is_one_vector():
+    model = built(*data("features"), source="features")
+    with pytest.raises(ValueError, match=r"source must have shape \(F,\), not \(2, 4\)"):
+        model.beam_search(FEATURES)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
