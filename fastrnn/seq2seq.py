@@ -1,5 +1,6 @@
 """Seq2Seq: from a sequence, or a vector of features, to a sequence of another length."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from fastrnn.example_network import NUMBERS_AT_ONCE, ExampleLayout, Part
 from fastrnn.example_settings import Seq2SeqSettings
 from fastrnn.fitting import Callback
 from fastrnn.history import History
-from fastrnn.losses import softmax_cross_entropy
 from fastrnn.sequence_tokens import SequenceTokens, TokenSequence
 from fastrnn.sequences import Sequences, joined, part_of, sequences_of, vectors_of
 from fastrnn.settings import MOST_UNITS, Setting, count
@@ -251,21 +251,30 @@ class Seq2Seq(ExampleModel):
             "tokens": len(examples.targets),
         }
 
-    def _outputs_of(self, examples: Examples) -> Array:
-        network = self._built()
-        assert examples.sources is not None
-        with self._lock.use():
-            states, context = network.first_states(examples.sources)
-            y, _ = network.outputs(examples.inputs, states, context)
-        return y
-
     def _mean_loss_of(self, examples: Examples) -> float:
-        return softmax_cross_entropy(self._outputs_of(examples), examples.targets)[0]
+        return -float(self._log_probabilities_of(examples).sum()) / len(examples.targets)
 
     def _log_probabilities_of(self, examples: Examples) -> "NDArray[np.float64]":
-        log_p = log_softmax(self._outputs_of(examples))
-        of_targets = np.take_along_axis(log_p, examples.targets[:, np.newaxis], axis=1)[:, 0]
-        return np.asarray(np.add.reduceat(of_targets, examples.inputs.begin[:-1]))
+        with self._lock.use():
+            return np.concatenate([self._log_probabilities_at_once(part) for part in self._parts(examples)])
+
+    def _parts(self, examples: Examples) -> Iterator[Examples]:
+        """Some examples after others, so that the probabilities of all tokens at all steps of some have room."""
+        begin, first = examples.inputs.begin, 0
+        steps = NUMBERS_AT_ONCE // self._known().targets.size
+        while first < len(examples):
+            fitting = int(np.searchsorted(begin, begin[first] + steps, side="right")) - 1
+            end = max(fitting, first + 1)
+            yield examples.part(first, end)
+            first = end
+
+    def _log_probabilities_at_once(self, examples: Examples) -> "NDArray[np.float64]":
+        network = self._built()
+        assert examples.sources is not None
+        states, context = network.first_states(examples.sources)
+        y, _ = network.outputs(examples.inputs, states, context)
+        log_p = np.take_along_axis(y, examples.targets[:, np.newaxis], axis=1) - log_sum_exp(y)
+        return np.asarray(np.add.reduceat(log_p[:, 0], examples.inputs.begin[:-1]))
 
     # ---- data ----
 
@@ -403,5 +412,11 @@ def _vectors(sources: Any, dtype: "np.dtype[Any]") -> Sequences:
 
 def log_softmax(y: Array) -> "NDArray[np.float64]":
     """ln softmax(y) of rows (N, O), in float64."""
-    shifted = y - y.max(axis=1, keepdims=True).astype(np.float64)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    return np.asarray(y - log_sum_exp(y))
+
+
+def log_sum_exp(y: Array) -> "NDArray[np.float64]":
+    """ln of the sum of exp(y) of each row (N, O): (N, 1), in float64."""
+    largest = y.max(axis=1, keepdims=True).astype(np.float64)
+    shifted = y - largest
+    return np.asarray(largest + np.log(np.exp(shifted, out=shifted).sum(axis=1, keepdims=True)))

@@ -8,6 +8,7 @@ import pickle
 import signal
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -452,6 +453,21 @@ def test_a_source_or_the_feature_of_one_may_be_an_array_a_list_or_a_tuple():
     words = [["ab", "c"], ["c"]]
     model = built(words, words)
     assert model.predict([np.array(one) for one in words]) == model.predict([tuple(one) for one in words])
+
+
+def test_probabilities_of_much_data_take_little_memory(monkeypatch):
+    numbers = 2**16
+    monkeypatch.setattr("fastrnn.seq2seq.NUMBERS_AT_ONCE", numbers)
+    targets = [list(range(i, i + 8)) for i in range(0, 1000, 4)]
+    model = built(targets, targets)
+    tracemalloc.start()
+    try:
+        model.log_probabilities(targets, targets)
+        model.evaluate(targets, targets)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * 8 * numbers < 8 * 9 * len(targets) * 1000 / 5  # all logits, times 8 bytes, are five times that
 
 
 # ---- what it can learn ----
