@@ -549,13 +549,15 @@ def test_twice_as_many_iterations_are_the_same_as_two_runs_with_a_file_between(a
 
 
 def test_other_data_begin_at_their_beginning_and_so_do_the_first_ones_after_them():
-    first, second = data("tokens", seed=1), data("tokens", seed=2)
-    model = built(first[0] + second[0], first[1] + second[1], batch_size=2, shuffle=False)
-    for (sources, targets), begin in ((first, 0), (first, 2), (second, 0), (second, 2), (first, 0)):
+    first = data("tokens")
+    second = [source[::-1] for source in first[0]], first[1]
+    third = first[0], [target[::-1] for target in first[1]]
+    model = built(*first, batch_size=2, shuffle=False)
+    for (sources, targets), begin in ((first, 0), (first, 2), (second, 0), (second, 2), (third, 0), (first, 0)):
         batch = slice(begin, begin + 2)
         expected = model.evaluate(sources[batch], targets[batch])["loss"]
         assert model.fit(sources, targets, iterations=1)[-1].loss == pytest.approx(expected, rel=1e-10)
-    assert model.iterations == 5
+    assert model.iterations == 6
 
 
 def test_an_epoch_reads_every_example_once_in_an_order_of_its_own():
@@ -706,6 +708,13 @@ def test_a_first_fit_that_fails_decides_nothing(source, sources, targets, option
     model.fit(good, [[1, 2]], iterations=1)
     assert model.target_tokens.vocabulary == (1, 2)
     assert model.iterations == 1
+
+
+def test_a_network_too_large_to_be_made_decides_nothing():
+    model = small(source="features", every_step=True, embedding_size=2**24 - 1)
+    for features in (FEATURES, FEATURES[:, :3]):
+        with pytest.raises(ValueError, match="1 layers of 6 units with 3 outputs are too large: below"):
+            model.fit(features, AB)
 
 
 @pytest.mark.parametrize(
