@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.arguments import integer
-from fastrnn.arrays import Array, check_shape
+from fastrnn.arrays import Array, array_of, check_shape
 from fastrnn.beam import Hypothesis, beam_search
 from fastrnn.example_model import ExampleModel, Examples, fit_arguments, partial_fit_arguments
 from fastrnn.example_network import NUMBERS_AT_ONCE, ExampleLayout, Part
@@ -162,7 +162,8 @@ class Seq2Seq(ExampleModel):
         or list of int.
 
         beam_size 1 is greedy, the likeliest token at each step; more of them find likelier sequences: see
-        `beam_search`, which also has max_length and length_penalty.
+        `beam_search`, which also has max_length and length_penalty. What is written for a source depends on the others
+        beside it only where rounding decides between equally likely tokens.
         """
         beams = self._search(sources, max_length, beam_size, length_penalty)
         targets = self._known().targets
@@ -182,7 +183,7 @@ class Seq2Seq(ExampleModel):
         Sources: Sutskever, Vinyals and Le 2014; Graves, "Sequence transduction with recurrent neural networks", 2012.
         """
         if self.source == "features":
-            check_shape(np.asarray(source), "source", ("F",))
+            check_shape(array_of(source, "source"), "source", ("F",))
         [hypotheses] = self._search([source], max_length, beam_size, length_penalty)
         targets = self._known().targets
         return [(targets.decode(found.codes), found.log_probability) for found in hypotheses]
