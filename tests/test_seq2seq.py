@@ -866,6 +866,7 @@ def test_one_thread_writes_while_another_fits():
     def until_written(model, record):
         if thread.ident is None:
             thread.start()
+        time.sleep(1e-3)  # so that the other one's turn comes: who waits for a model is in no queue
         return not thread.is_alive() and record.iteration >= 1000
 
     model.fit(sources, targets, iterations=10**7, every=100, callback=until_written)
