@@ -556,12 +556,13 @@ static fastrnn_status FASTRNN_TYPED(examples_check)(const fastrnn_conditioned *m
     REQUIRE(examples->count > 0 && examples->count < (size_t)1 << 53 && B > 0 && B < (size_t)1 << 32,
             FASTRNN_ERROR_SHAPE);
     const fastrnn_network *network = &model->network;
+    const size_t together = B < examples->count ? B : examples->count;
     REQUIRE(network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY ? examples->classes != NULL : examples->numbers != NULL,
             FASTRNN_ERROR_NULL);
-    fastrnn_status status = FASTRNN_TYPED(sequences_check)(&examples->inputs, network, examples->count, B);
+    fastrnn_status status = FASTRNN_TYPED(sequences_check)(&examples->inputs, network, examples->count, together);
     REQUIRE(status == FASTRNN_OK, status);
     if (model->source == FASTRNN_ENCODER) {
-        status = FASTRNN_TYPED(sequences_check)(&examples->sources, &model->encoder, examples->count, B);
+        status = FASTRNN_TYPED(sequences_check)(&examples->sources, &model->encoder, examples->count, together);
         REQUIRE(status == FASTRNN_OK, status);
     }
     REQUIRE(model->source != FASTRNN_FEATURES || examples->features, FASTRNN_ERROR_NULL);

@@ -14,9 +14,17 @@ def is_integer(array: "NDArray[Any]") -> TypeGuard[Integers]:
     return array.dtype.kind in "iu"
 
 
+def array_of(value: Any, name: str) -> "NDArray[Any]":
+    """value as an array of whatever it holds; ValueError for lists whose parts differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, or lists that make one: its parts differ in shape") from None
+
+
 def integer_array(value: Any, name: str) -> Integers:
     """value as an array of integers; TypeError otherwise."""
-    array = np.asarray(value)
+    array = array_of(value, name)
     if not is_integer(array):
         raise TypeError(f"{name} must hold integers, not {array.dtype}")
     return array
@@ -25,7 +33,7 @@ def integer_array(value: Any, name: str) -> Integers:
 def real_array(value: Any, name: str, dtype: "np.dtype[Any]", shape: tuple[int | str, ...]) -> Array:
     """value as an array of this dtype and shape, in which strings stand for lengths that may be any from 1;
     TypeError or ValueError otherwise."""
-    array = np.asarray(value)
+    array = array_of(value, name)
     if array.dtype != dtype:
         raise TypeError(f"{name} must hold {dtype}, not {array.dtype}: {name}.astype({dtype.name!r})")
     check_shape(array, name, shape)

@@ -26,13 +26,15 @@ class Examples:
     """What a network learns from.
 
     targets: of each step of the inputs, one sequence after the other, or, with `last`, of each sequence: classes
-    (rows,) int64, or numbers (rows, O). sources: features (N, F), sequences that an encoder reads, or None.
+    (rows,) int64, or numbers (rows, O). sources: features (N, F), sequences that an encoder reads, or None. make: what
+    a model has to be that learns from them, in that model's own terms.
     """
 
     inputs: Sequences
     targets: "NDArray[Any]"
     last: bool
     sources: Sequences | Array | None = None
+    make: Any = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -42,7 +44,7 @@ class Examples:
         begin = self.inputs.begin
         rows = slice(first, end) if self.last else slice(begin[first], begin[end])
         sources = None if self.sources is None else part_of(self.sources, first, end)
-        return Examples(self.inputs.part(first, end), self.targets[rows], self.last, sources)
+        return Examples(self.inputs.part(first, end), self.targets[rows], self.last, sources, self.make)
 
     def arrays(self) -> "dict[str, NDArray[Any]]":
         """As the kernels take them."""
@@ -87,6 +89,10 @@ class ExampleModel(FittedModel):
         return network
 
     @abstractmethod
+    def _take_make(self, make: Any) -> None:
+        """Makes the network, by `_build`, for examples of this make; all is as before if that fails."""
+
+    @abstractmethod
     def _mean_loss_of(self, examples: Examples) -> float:
         """The mean loss of all rows of outputs, as that of an iteration is of its own."""
 
@@ -116,7 +122,8 @@ class ExampleModel(FittedModel):
         return self.smooth_loss
 
     def _take_examples(self, examples: Examples, validation: float) -> None:
-        """Makes ready to train on them: cut in two, and the position found. Errors before anything is changed."""
+        """Makes ready to train on them: cut in two, the network built if there is none, and the position found. Errors
+        before anything is changed."""
         held_out = round(len(examples) * validation)
         training = len(examples) - held_out
         if validation and not (held_out and training):
@@ -127,6 +134,8 @@ class ExampleModel(FittedModel):
         if self._carries_states():
             self._check_whole_batches(training, "the sequences to train on")
             self._check_whole_batches(held_out, "the sequences held out")
+        if self._network is None:
+            self._take_make(examples.make)
         with self._lock.use():
             self._training = examples.part(0, training)
             self._held_out = examples.part(training, len(examples)) if held_out else None
@@ -142,7 +151,8 @@ class ExampleModel(FittedModel):
 
     def _is_position(self, position: int) -> bool:
         assert self._training is not None
-        return position < len(self._training) and position % self.batch_size == 0
+        batches, rest = divmod(position, self.batch_size)
+        return position < len(self._training) and rest == 0 and batches <= self._progress.iterations
 
     def _iterations_of_epoch(self) -> int:
         assert self._training is not None

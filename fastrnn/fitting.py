@@ -53,12 +53,13 @@ class FittedModel(Model):
         progress = self._progress
         if (progress.fingerprint, progress.validation) == (fingerprint, validation) and is_position(progress.position):
             return
-        progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
+        progress.fingerprint = None  # what a Ctrl-C leaves half done goes on from nowhere
         progress.record_at = None
         if validation:  # losses of other data are no measure for these
             progress.best_loss, progress.without_improvement, self._best = None, 0, None
         for state in self._states:
             state[...] = 0
+        progress.fingerprint, progress.validation, progress.position = fingerprint, validation, 0
 
     def _train_natively(
         self, train: Callable[..., tuple[int, int, float, float, BaseException | None]], data: Any, **options: Any
@@ -97,7 +98,7 @@ class FittedModel(Model):
                 progress.position = position
                 if done:  # otherwise they may be those of an iteration that was not done
                     progress.smooth_loss = smooth_loss
-                if done and math.isfinite(loss):
+                if done and -math.inf < loss < math.inf:  # no call, so that no Ctrl-C comes in between
                     progress.loss = loss
         error: BaseException | None = outcome[0][-1]
         return error
@@ -200,8 +201,8 @@ def check_loop_arguments(
     if iterations is not None and epochs is not None:
         raise ValueError("iterations and epochs say the same thing: give one of them")
     for name, value, least in (("iterations", iterations, 0), ("epochs", epochs, 0), ("patience", patience, 1)):
-        if value is not None:
-            integer(value, name, least)
+        if value is not None and integer(value, name, least) > MOST_ITERATIONS:
+            raise ValueError(f"{name} must be at most 2**62, not {value}")
     integer(every, "every", 1)
     if patience is not None and not validation:
         raise ValueError("patience counts records of the validation loss: give validation=..., a share to hold out")

@@ -46,15 +46,17 @@ class ModelLock:
     @contextlib.contextmanager
     def fitting(self) -> Iterator[None]:
         """While one thread fits. RuntimeError where another does, or the same one, in a callback."""
-        with self.use():
-            if self._fitter is not None:
-                who = "this" if self._fitter == threading.get_ident() else "another"
-                raise RuntimeError(f"the model is being fitted by {who} thread: fit a copy, copy.deepcopy(model)")
-            self._fitter = threading.get_ident()
-        try:
+        me, mine = threading.get_ident(), False
+        try:  # around the use as well: a Ctrl-C may come as it ends
+            with self.use():
+                if self._fitter is not None:
+                    who = "this" if self._fitter == me else "another"
+                    raise RuntimeError(f"the model is being fitted by {who} thread: fit a copy, copy.deepcopy(model)")
+                self._fitter, mine = me, True
             yield
         finally:
-            self._fitter = None
+            if mine:
+                self._fitter = None
 
     def after_fork(self) -> None:
         """In the child, which has only the thread that forked."""

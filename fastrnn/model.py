@@ -198,6 +198,8 @@ class Model(ABC):
             raise TypeError(f"notes must be a dict, not {type(model.notes).__name__}")
         if metadata["vocabulary"] is not None:
             model._restore(tensors, metadata)
+        else:
+            _check_tensors(tensors, {}, model.dtype)
         return model
 
     def _restore(self, tensors: Tensors, metadata: Mapping[str, Any]) -> None:

@@ -1,19 +1,19 @@
 """Seq2Seq: from a sequence, or a vector of features, to a sequence of another length."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastrnn.arguments import integer
-from fastrnn.arrays import Array
+from fastrnn.arrays import Array, array_of, check_shape
 from fastrnn.beam import Hypothesis, beam_search
 from fastrnn.example_model import ExampleModel, Examples, fit_arguments, partial_fit_arguments
 from fastrnn.example_network import NUMBERS_AT_ONCE, ExampleLayout, Part
 from fastrnn.example_settings import Seq2SeqSettings
 from fastrnn.fitting import Callback
 from fastrnn.history import History
-from fastrnn.losses import softmax_cross_entropy
 from fastrnn.sequence_tokens import SequenceTokens, TokenSequence
 from fastrnn.sequences import Sequences, joined, part_of, sequences_of, vectors_of
 from fastrnn.settings import MOST_UNITS, Setting, count
@@ -162,7 +162,8 @@ class Seq2Seq(ExampleModel):
         or list of int.
 
         beam_size 1 is greedy, the likeliest token at each step; more of them find likelier sequences: see
-        `beam_search`, which also has max_length and length_penalty.
+        `beam_search`, which also has max_length and length_penalty. What is written for a source depends on the others
+        beside it only where rounding decides between equally likely tokens.
         """
         beams = self._search(sources, max_length, beam_size, length_penalty)
         targets = self._known().targets
@@ -181,8 +182,9 @@ class Seq2Seq(ExampleModel):
 
         Sources: Sutskever, Vinyals and Le 2014; Graves, "Sequence transduction with recurrent neural networks", 2012.
         """
-        one = np.asarray(source)[np.newaxis] if self.source == "features" else [source]
-        [hypotheses] = self._search(one, max_length, beam_size, length_penalty)
+        if self.source == "features":
+            check_shape(array_of(source, "source"), "source", ("F",))
+        [hypotheses] = self._search([source], max_length, beam_size, length_penalty)
         targets = self._known().targets
         return [(targets.decode(found.codes), found.log_probability) for found in hypotheses]
 
@@ -250,26 +252,35 @@ class Seq2Seq(ExampleModel):
             "tokens": len(examples.targets),
         }
 
-    def _outputs_of(self, examples: Examples) -> Array:
-        network = self._built()
-        assert examples.sources is not None
-        with self._lock.use():
-            states, context = network.first_states(examples.sources)
-            y, _ = network.outputs(examples.inputs, states, context)
-        return y
-
     def _mean_loss_of(self, examples: Examples) -> float:
-        return softmax_cross_entropy(self._outputs_of(examples), examples.targets)[0]
+        return -float(self._log_probabilities_of(examples).sum()) / len(examples.targets)
 
     def _log_probabilities_of(self, examples: Examples) -> "NDArray[np.float64]":
-        log_p = log_softmax(self._outputs_of(examples))
-        of_targets = np.take_along_axis(log_p, examples.targets[:, np.newaxis], axis=1)[:, 0]
-        return np.asarray(np.add.reduceat(of_targets, examples.inputs.begin[:-1]))
+        with self._lock.use():
+            return np.concatenate([self._log_probabilities_at_once(part) for part in self._parts(examples)])
+
+    def _parts(self, examples: Examples) -> Iterator[Examples]:
+        """Some examples after others, so that the probabilities of all tokens at all steps of some have room."""
+        begin, first = examples.inputs.begin, 0
+        steps = NUMBERS_AT_ONCE // self._known().targets.size
+        while first < len(examples):
+            fitting = int(np.searchsorted(begin, begin[first] + steps, side="right")) - 1
+            end = max(fitting, first + 1)
+            yield examples.part(first, end)
+            first = end
+
+    def _log_probabilities_at_once(self, examples: Examples) -> "NDArray[np.float64]":
+        network = self._built()
+        assert examples.sources is not None
+        states, context = network.first_states(examples.sources)
+        y, _ = network.outputs(examples.inputs, states, context)
+        log_p = np.take_along_axis(y, examples.targets[:, np.newaxis], axis=1) - log_sum_exp(y)
+        return np.asarray(np.add.reduceat(log_p[:, 0], examples.inputs.begin[:-1]))
 
     # ---- data ----
 
     def _examples(self, sources: Any, targets: Any) -> Examples:
-        """The data, checked; of a model without a network yet they decide what it is to be."""
+        """The data, checked."""
         make = self._make or self._first_make(sources, targets)
         read = self._sources(sources, make)
         codes = make.targets.encode(targets, "targets")
@@ -278,9 +289,7 @@ class Seq2Seq(ExampleModel):
         end = np.array([END])
         inputs = joined([np.concatenate([end, target]) for target in codes])
         following = np.concatenate([np.concatenate([target, end]) for target in codes])
-        if self._network is None:
-            self._take_make(make)
-        return Examples(inputs, following, False, read)
+        return Examples(inputs, following, False, read, make)
 
     def _first_make(self, sources: Any, targets: Any) -> "_Make":
         tokens = SequenceTokens.of(targets, "targets")
@@ -311,9 +320,9 @@ class Seq2Seq(ExampleModel):
         self._make = make
         try:
             self._build(self._vocabulary_json())
-        except BaseException:
-            self._make = None
-            raise
+        finally:
+            if self._network is None:  # otherwise it is built, and a Ctrl-C came after that
+                self._make = None
 
     def _known(self) -> "_Make":
         self._built()
@@ -404,5 +413,11 @@ def _vectors(sources: Any, dtype: "np.dtype[Any]") -> Sequences:
 
 def log_softmax(y: Array) -> "NDArray[np.float64]":
     """ln softmax(y) of rows (N, O), in float64."""
-    shifted = y - y.max(axis=1, keepdims=True).astype(np.float64)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    return np.asarray(y - log_sum_exp(y))
+
+
+def log_sum_exp(y: Array) -> "NDArray[np.float64]":
+    """ln of the sum of exp(y) of each row (N, O): (N, 1), in float64."""
+    largest = y.max(axis=1, keepdims=True).astype(np.float64)
+    shifted = y - largest
+    return np.asarray(largest + np.log(np.exp(shifted, out=shifted).sum(axis=1, keepdims=True)))

@@ -1,6 +1,5 @@
 """The data of a `SequenceModel`: X and y, as a user has them, become examples, or an error that names what is wrong."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.arguments import integer
-from fastrnn.arrays import check_indices, is_integer
+from fastrnn.arrays import array_of, check_indices, is_integer
 from fastrnn.example_model import Examples
 from fastrnn.example_settings import SequenceSettings
-from fastrnn.sequences import Sequences, one_step, sequences_of, vectors_of
+from fastrnn.sequences import Sequences, is_list_of_sequences, one_step, sequences_of, vectors_of
+from fastrnn.settings import MOST_UNITS
 
 
 class SequenceData:
@@ -21,8 +21,8 @@ class SequenceData:
         self.settings = settings
         self.dtype: np.dtype[Any] = np.dtype(settings.dtype)
 
-    def examples(self, X: Any, y: Any, lengths: Any) -> tuple[Examples, SequenceSettings]:
-        """The data of `fit`, checked, and the settings, in which these data have decided what was not decided yet."""
+    def examples(self, X: Any, y: Any, lengths: Any) -> Examples:
+        """The data of `fit`, checked. Their make are the settings, with what these leave open as the data have it."""
         settings = self.settings
         if settings.topology == "one-to-many":
             targets = self._step_targets(y, lengths)
@@ -34,7 +34,7 @@ class SequenceData:
             raise ValueError(f"X and y must be as many: X has {len(inputs)} sequences, and y {len(rows)}")
         decided = self._decided(inputs, rows)
         SequenceData(decided)._check(inputs, rows)
-        return Examples(inputs, rows, settings.last), decided
+        return Examples(inputs, rows, settings.last, make=decided)
 
     def inputs(self, X: Any, lengths: Any, steps: int | None) -> Sequences:
         """The data of `predict`, checked."""
@@ -42,6 +42,8 @@ class SequenceData:
             raise ValueError('steps is how many outputs "one-to-many" is to give, and of no other topology')
         if steps is None:
             inputs = self._read(X, lengths)
+        elif lengths is not None:
+            raise ValueError("lengths and steps say the same thing: of one-to-many give steps")
         else:
             first = self._one_vector(X)
             T = integer(steps, "steps", 1)
@@ -58,12 +60,12 @@ class SequenceData:
 
     def _one_vector(self, X: Any) -> "NDArray[Any]":
         """The one input of "one-to-many", (N, I), of tokens their codes."""
-        array = np.asarray(X)
-        if not (is_integer(array) and array.ndim == 1):
+        array = array_of(X, "X")
+        if not (is_integer(array) and array.ndim == 1 and array.size):
             if self.settings.inputs == "tokens":
                 raise ValueError(f"X must have shape (N,) of integers, and has {array.shape} of {array.dtype}")
             return vectors_of(array, "X", self.dtype)
-        size = self.settings.input_size or int(array.max(initial=0)) + 1
+        size = self.settings.input_size or _size(array, "X")
         check_indices(array, "X", size)
         codes = np.zeros((len(array), size), self.dtype)
         codes[np.arange(len(array)), array] = 1
@@ -97,7 +99,7 @@ class SequenceData:
 
     def _last_targets(self, y: Any) -> "NDArray[Any]":
         """y of each sequence: (N,) of classes or (N, O) of numbers."""
-        array = np.asarray(y)
+        array = array_of(y, "y")
         if self.settings.output == "softmax":
             if not is_integer(array) or array.ndim != 1:
                 raise TypeError(
@@ -110,15 +112,12 @@ class SequenceData:
 
     def _decided(self, inputs: Sequences, rows: "NDArray[Any]") -> SequenceSettings:
         """The settings, with what they leave open as these data have it."""
-        settings = self.settings
-        kind = "tokens" if inputs.steps.ndim == 1 else "vectors"
-        size = int(inputs.steps.max()) + 1 if kind == "tokens" else inputs.steps.shape[1]
-        outputs = int(rows.max()) + 1 if rows.ndim == 1 else rows.shape[1]
+        settings, steps = self.settings, inputs.steps
         return replace(
             settings,
-            inputs=settings.inputs or kind,
-            input_size=settings.input_size or size,
-            output_size=settings.output_size or outputs,
+            inputs=settings.inputs or ("tokens" if steps.ndim == 1 else "vectors"),
+            input_size=settings.input_size or _size(steps, "X"),
+            output_size=settings.output_size or _size(rows, "y"),
         )
 
     def _check(self, inputs: Sequences, rows: "NDArray[Any]") -> None:
@@ -147,6 +146,14 @@ class SequenceData:
             raise ValueError(f"X must have input_size={size} numbers at each step, not {inputs.steps.shape[1]}")
 
 
+def _size(rows: "NDArray[Any]", name: str) -> int:
+    """How many different integers there are to be, or numbers in a row; IndexError for integers that no model takes."""
+    if rows.ndim > 1:
+        return int(rows.shape[1])
+    check_indices(rows, name, MOST_UNITS)
+    return int(rows.max()) + 1
+
+
 def _followed_by_zeros(first: "NDArray[Any]", lengths: "NDArray[np.int64]", T: int | None) -> Sequences:
     """Sequences of these lengths that have rows (N, I) at their first steps, and zeros at the others."""
     begin = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -163,13 +170,13 @@ def _of_classes(targets: Sequences) -> Sequences:
 
 def _with_last_axis(y: Any) -> Any:
     """y of one number for each step as rows of one number, of real numbers."""
-    if isinstance(y, Sequence) and len(y) and np.ndim(y[0]) > 0:
-        return [_row_of_numbers(part, axes=1) for part in y]
-    return _row_of_numbers(y, axes=2)
+    if is_list_of_sequences(y, "y"):
+        return [_row_of_numbers(part, f"y[{i}]", axes=1) for i, part in enumerate(y)]
+    return _row_of_numbers(y, "y", axes=2)
 
 
-def _row_of_numbers(y: Any, axes: int) -> Any:
-    array = np.asarray(y)
+def _row_of_numbers(y: Any, name: str, axes: int) -> Any:
+    array = array_of(y, name)
     if is_integer(array) or array.dtype.kind == "b":
         array = array.astype(np.float64)
     return array[..., np.newaxis] if array.ndim == axes else array

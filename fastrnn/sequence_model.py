@@ -212,8 +212,7 @@ class SequenceModel(ExampleModel):
         return_states: bool = False,
     ) -> Any:
         """p of each sequence, (N, O), or of each step, (N, T, O), zero past each length, or a list if X is one; in the
-        model's
-        dtype: probabilities (softmax, sigmoid), or numbers.
+        model's dtype: probabilities (softmax, sigmoid), or numbers.
 
         X, lengths: as `fit` takes them. steps: of "one-to-many", how many. states: those before the first step, one
         array (num_layers * directions, N, hidden_size), of an LSTM two; None: zeros. return_states: returns (p, states
@@ -293,21 +292,17 @@ class SequenceModel(ExampleModel):
     # ---- what it learns of its data ----
 
     def _examples(self, X: Any, y: Any, lengths: Any) -> Examples:
-        """The data, checked; of a model without a network yet they decide what it is to be."""
-        examples, decided = SequenceData(self.settings).examples(X, y, lengths)
-        if self._network is None:
-            self._take_make(decided)
-        return examples
+        """The data, checked."""
+        return SequenceData(self.settings).examples(X, y, lengths)
 
-    def _take_make(self, settings: SequenceSettings) -> None:
-        """Makes the network for settings that decide everything."""
+    def _take_make(self, make: SequenceSettings) -> None:
         before = self.settings
-        self.settings = settings
+        self.settings = make
         try:
             self._build(self._vocabulary_json())
-        except BaseException:
-            self.settings = before
-            raise
+        finally:
+            if self._network is None:  # otherwise it is built, and a Ctrl-C came after that
+                self.settings = before
 
     def _states_of(self, states: Any, N: int) -> tuple[Array, ...]:
         layout = self._built().layout
@@ -315,7 +310,8 @@ class SequenceModel(ExampleModel):
             raise TypeError(f"states must be a tuple ({', '.join(layout.state_names)}) of arrays")
         shape = layout.state_shape(N)
         return tuple(
-            np.ascontiguousarray(real_array(state, f"states[{i}]", self.dtype, shape)) for i, state in enumerate(states)
+            np.require(real_array(state, f"states[{i}]", self.dtype, shape), None, ["C", "A"])
+            for i, state in enumerate(states)
         )
 
     # ---- what the base classes ask for ----

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.arrays import integer_array, is_integer
+from fastrnn.arrays import array_of, integer_array, is_integer
 
 Indices = NDArray[np.int64]
 
@@ -77,7 +77,7 @@ def steps_and_sequences(lengths: Indices) -> tuple[Indices, Indices]:
 def sequences_of(values: Any, name: str, dtype: "np.dtype[Any]", lengths: Any = None) -> Sequences:
     """An array (N, T) of integers or (N, T, E) of numbers, of which the first lengths[i] steps of each count, or a list
     of arrays (T_i,) or (T_i, E). TypeError or ValueError, naming the argument and the place, for anything else."""
-    if _is_list_of_sequences(values):
+    if is_list_of_sequences(values, name):
         if lengths is not None:
             raise ValueError(f"lengths belong to {name} as one padded array: a list's sequences have their own")
         parts = [_steps(value, f"{name}[{i}]", dtype, axes=1) for i, value in enumerate(values)]
@@ -118,7 +118,7 @@ def check_lengths(lengths: Any, N: int, T: int) -> Indices:
 
 def vectors_of(values: Any, name: str, dtype: "np.dtype[Any]") -> "NDArray[Any]":
     """One row of numbers for each example, (N, E); TypeError or ValueError otherwise."""
-    array = np.asarray(values)
+    array = array_of(values, name)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must have shape (N, E), a row of numbers for each example, not {array.shape}")
     return _finite(_numbers(array, name, dtype), name)
@@ -126,38 +126,38 @@ def vectors_of(values: Any, name: str, dtype: "np.dtype[Any]") -> "NDArray[Any]"
 
 def one_step(values: Any, name: str, dtype: "np.dtype[Any]") -> Sequences:
     """One token for each example, (N,), or one row, (N, E), as sequences of one step."""
-    array = np.asarray(values)
+    array = array_of(values, name)
     if is_integer(array) and array.ndim == 1 and array.size:
         return Sequences(array.astype(np.int64), np.arange(len(array) + 1), 1)
     rows = vectors_of(array, name, dtype)
     return Sequences(rows, np.arange(len(rows) + 1), 1)
 
 
-def _is_list_of_sequences(values: Any) -> bool:
-    return isinstance(values, Sequence) and len(values) > 0 and np.ndim(values[0]) > 0
+def is_list_of_sequences(values: Any, name: str) -> bool:
+    """Whether these are arrays, one for each sequence, and not one of all; ValueError for a first that makes none."""
+    return isinstance(values, Sequence) and len(values) > 0 and array_of(values[0], f"{name}[0]").ndim > 0
 
 
 def _steps(value: Any, name: str, dtype: "np.dtype[Any]", axes: int, check: bool = True) -> "NDArray[Any]":
     """value as tokens with so many axes, or as numbers with one more."""
-    array = np.asarray(value)
-    letters = "NT"[-axes:]
+    array = array_of(value, name)
     if is_integer(array) and array.ndim == axes and array.size:
         return array.astype(np.int64)
     if array.ndim != axes + 1 or array.size == 0:
-        shape = ", ".join(letters)
+        integers, numbers = ("(N, T)", "(N, T, E)") if axes == 2 else ("(T,)", "(T, E)")
         raise ValueError(
-            f"{name} must have shape ({shape}) of integers or ({shape}, E) of numbers, with at least one step, not "
-            f"{array.shape}"
+            f"{name} must have shape {integers} of integers or {numbers} of numbers, with at least one step, not "
+            f"{array.shape} of {array.dtype}"
         )
-    numbers = _numbers(array, name, dtype)
-    return _finite(numbers, name) if check else numbers
+    rows = _numbers(array, name, dtype)
+    return _finite(rows, name) if check else rows
 
 
 def _numbers(array: "NDArray[Any]", name: str, dtype: "np.dtype[Any]") -> "NDArray[Any]":
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
     with np.errstate(over="ignore"):  # what becomes infinite is refused by its place
-        return np.ascontiguousarray(array, dtype=dtype)
+        return np.require(array, dtype, ["C", "A"])
 
 
 def _finite(array: "NDArray[Any]", name: str) -> "NDArray[Any]":

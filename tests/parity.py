@@ -156,8 +156,8 @@ def save_cases(path, cases):
     for number, case in enumerate(cases):
         shapes = {name: weight.shape for name, weight in case.weights.items()}
         entries[f"{number}.case"] = np.array(json.dumps({"cell": case.cell, "options": case.options, "shapes": shapes}))
-        entries[f"{number}.weights"] = _flat(case.weights[name] for name in shapes)
-        entries[f"{number}.gradients"] = _flat(case.results["d" + name] for name in shapes)
+        entries[f"{number}.weights"] = flat(case.weights[name] for name in shapes)
+        entries[f"{number}.gradients"] = flat(case.results["d" + name] for name in shapes)
         entries |= {f"{number}.inputs.{name}": array for name, array in case.inputs.items()}
         others = case.results.keys() - {"d" + name for name in shapes}
         entries |= {f"{number}.results.{name}": case.results[name] for name in sorted(others)}
@@ -178,17 +178,17 @@ def _load_case(entries, prefix):
         begin = prefix + group + "."
         return {name.removeprefix(begin): array for name, array in entries.items() if name.startswith(begin)}
 
-    weights = _cut(entries[prefix + "weights"], about["shapes"])
-    gradients = _cut(entries[prefix + "gradients"], about["shapes"])
+    weights = cut(entries[prefix + "weights"], about["shapes"])
+    gradients = cut(entries[prefix + "gradients"], about["shapes"])
     results = under("results") | {"d" + name: gradient for name, gradient in gradients.items()}
     return Case(about["cell"], about["options"], under("inputs"), weights, results)
 
 
-def _flat(arrays):
+def flat(arrays):
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def _cut(flat, shapes):
+def cut(flat, shapes):
     ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
     parts = np.split(flat, ends[:-1])
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}

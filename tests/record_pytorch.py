@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import sequence_parity
 from parity import make_case, run_pytorch, save_cases
 
 FOLDER = Path(__file__).resolve().parent / "recorded"
 LAYERS, OPTIMIZERS = FOLDER / "pytorch_layers.npz", FOLDER / "pytorch_optimizers.npz"
+SEQUENCES = FOLDER / "pytorch_sequences.npz"
 
 # Each number of layers with every other choice, and most pairs of choices.
 SELECTION = [
@@ -72,6 +74,14 @@ def layer_cases():
     return cases
 
 
+def sequence_cases():
+    """A sequence model of every cell and topology, with what PyTorch's modules and optimizers make of it."""
+    cases = sequence_parity.training_cases(sequence_parity.CELLS, rounds=1)
+    for case in cases:
+        case.results = sequence_parity.run_pytorch(case)
+    return cases
+
+
 def optimizer_entries():
     """The arrays of the file of optimizers, by name: `cases` (JSON: names and arguments); for each dtype and count
     `first`, the parameters at first, and `gradients` (50, count); for each case, `steps` of the parameters
@@ -110,5 +120,6 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     save_cases(LAYERS, layer_cases())
     np.savez_compressed(OPTIMIZERS, **optimizer_entries())
-    for path in (LAYERS, OPTIMIZERS):
+    sequence_parity.save_cases(SEQUENCES, sequence_cases())
+    for path in (LAYERS, OPTIMIZERS, SEQUENCES):
         print(f"{path}: {path.stat().st_size} bytes")

@@ -384,3 +384,45 @@ def test_info_says_what_a_file_holds(run, model_file, text_file):
     assert rows["texts"].strip() == str(text_file)
     assert rows["iterations"].strip() == "25"
     assert "texts" not in run("info", model_file).stdout  # it was not made by `fastrnn train`
+
+
+@pytest.fixture
+def sequence_file(tmp_path):
+    """A model of no text."""
+    X, y = np.random.default_rng(0).standard_normal((20, 4, 3)), np.arange(20) % 2
+    model = fastrnn.SequenceModel("gru", 5, batch_size=4, seed=1)
+    model.fit(X, y, epochs=3, validation=0.2)
+    model.notes["run"] = "the owner's own"
+    model.save(tmp_path / "sequences.safetensors")
+    return tmp_path / "sequences.safetensors"
+
+
+def test_info_says_what_a_file_of_another_model_holds(run, sequence_file):
+    model = fastrnn.load(sequence_file)
+    facts = json.loads(run("info", sequence_file, "--json").stdout)
+    assert (facts["kind"], facts["iterations"], facts["vocabulary"]) == ("SequenceModel", 12, None)
+    assert facts["settings"] == model.settings.as_json()
+    assert facts["history"] == model.history.as_json()
+    rows = dict(re.split("  +", line, maxsplit=1) for line in run("info", sequence_file).stdout.splitlines())
+    assert rows == {
+        "model": repr(model),
+        "parameters": str(3 * 5 * (3 + 5 + 2) + 2 * (5 + 1)),
+        "iterations": "12",
+        "loss": f"{model.history[-1].loss:.4f}",
+        "validation loss": f"{model.history[-1].validation_loss:.4f}",
+    }
+    fastrnn.SequenceModel(seed=0).build("tokens", 3, 2).save("untrained")
+    untrained = run("info", "untrained", "--json").stdout
+    assert "NaN" not in untrained
+    assert json.loads(untrained)["smooth_loss"] is None
+
+
+@pytest.mark.parametrize("command", [["sample"], ["eval", "text.txt"], ["inspect", "text.txt"], ["train", "--resume"]])
+def test_commands_for_texts_refuse_a_model_of_other_data(run, text_file, sequence_file, command):
+    before = sequence_file.read_bytes()
+    position = 2 if "--resume" in command else 1
+    arguments = [*command[:position], sequence_file, *command[position:]]
+    complaint = "sequences.safetensors holds a SequenceModel, and this takes a CharRNN: name another file"
+    assert_one_line(run(*arguments), 1, complaint)
+    assert sequence_file.read_bytes() == before
+    assert sorted(os.listdir()) == ["sequences.safetensors", "text.txt"]

@@ -65,6 +65,21 @@ def test_the_unit_is_that_of_the_tokens(tokens, name):
     assert Plot([drawn, other]).loss_label == "loss, bits per token"
 
 
+def test_losses_of_other_data_are_as_the_model_has_them_and_are_not_mixed_with_those_of_texts():
+    rng = np.random.default_rng(0)
+    trained = fastrnn.SequenceModel("rnn", 4, output="linear", batch_size=4, seed=0)
+    history = trained.fit(rng.standard_normal((10, 3, 2)), rng.standard_normal(10), epochs=4, validation=0.2)
+    drawn = course(trained, "model")
+    np.testing.assert_array_equal(drawn.loss, history.column("loss"))
+    np.testing.assert_array_equal(drawn.validation_loss, history.column("validation_loss"))
+    assert Plot([drawn]).loss_label == drawn.as_json()["unit"] == "loss"
+    assert Plot([drawn]).kinds() == ["training, raw", "validation", "best validation"]
+    assert drawn.as_json()["smoothed"] == [None] * 4
+    assert in_terminal(Plot([drawn]), 70, 20, colour=False).startswith("loss\n")
+    with pytest.raises(ValueError, match="have no common axis: draw several pictures"):
+        Plot([drawn, FIRST])
+
+
 def test_the_rarest_raw_losses_do_not_press_the_rest_together():
     raw = np.r_[100, np.linspace(3, 2, 998), 1e-3]
     many = made("m", raw, np.linspace(3.5, 2.5, 1000), [math.nan] * 1000, np.arange(1, 1001))

@@ -1,16 +1,29 @@
-"""Layers and optimizers against PyTorch's results in tests/recorded, which record_pytorch.py wrote: no torch needed."""
+"""Layers, optimizers and sequence models against PyTorch's results in tests/recorded, which record_pytorch.py wrote: no
+torch needed."""
 
 import json
 
 import numpy as np
 import pytest
+import sequence_parity
 from parity import TOLERANCE, assert_equal, load_cases, run
-from record_pytorch import COUNTS, DTYPES, KEPT_STEPS, LAYERS, OPTIMIZERS, layer_cases, optimizer_entries
+from record_pytorch import (
+    COUNTS,
+    DTYPES,
+    KEPT_STEPS,
+    LAYERS,
+    OPTIMIZERS,
+    SEQUENCES,
+    layer_cases,
+    optimizer_entries,
+    sequence_cases,
+)
 
 import fastrnn
 from fastrnn import reference
 
 CASES = load_cases(LAYERS)
+SEQUENCE_CASES = sequence_parity.load_cases(SEQUENCES)
 with np.load(OPTIMIZERS) as file:
     OPTIMIZED = dict(file)
 OPTIMIZER_CASES = json.loads(str(OPTIMIZED["cases"]))
@@ -58,6 +71,12 @@ def test_optimizers(module, number, dtype):
             assert_equal(actual, expected, dtype)
 
 
+@pytest.mark.parametrize("case", SEQUENCE_CASES, ids=str)
+def test_sequence_models(case):
+    """After five iterations: losses, outputs, and every parameter."""
+    sequence_parity.assert_same(case, sequence_parity.run(case), case.results)
+
+
 def test_the_files_hold_what_pytorch_computes():
     """Up to rounding, which differs from machine to machine."""
     pytest.importorskip("torch", reason="torch is missing: what tests/recorded holds was not compared with it")
@@ -66,6 +85,12 @@ def test_the_files_hold_what_pytorch_computes():
         for name, array in (made.inputs | made.weights).items():
             np.testing.assert_array_equal((recorded.inputs | recorded.weights)[name], array)
         assert_equal(recorded.results, made.results, made.options["dtype"])
+
+    for recorded, made in zip(SEQUENCE_CASES, sequence_cases(), strict=True):
+        assert recorded.arguments == made.arguments
+        for name, array in (made.inputs | made.weights).items():
+            np.testing.assert_array_equal((recorded.inputs | recorded.weights)[name], array)
+        sequence_parity.assert_same(made, recorded.results, made.results)
 
     entries = optimizer_entries()
     assert OPTIMIZED.keys() == entries.keys()

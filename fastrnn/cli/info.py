@@ -1,16 +1,17 @@
 """`fastrnn info`: what a model file holds."""
 
 import argparse
+import math
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fastrnn.cli.models import load_char_rnn
+from fastrnn.cli.models import load_model
 from fastrnn.cli.output import add_json, print_json, print_table
 from fastrnn.cli.training import Plan
 
 if TYPE_CHECKING:
-    from fastrnn import CharRNN
+    from fastrnn.fitting import FittedModel
 
 PLURALS = {"char": "characters", "byte": "bytes", "word": "words"}
 HELP = "say what a model file holds"
@@ -26,15 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Says it."""
-    model = load_char_rnn(args.model)
+    model = load_model(args.model)
     if args.json:
         print_json(_facts(args.model, model))
     else:
         print_table(_rows(model))
 
 
-def _facts(name: str, model: "CharRNN") -> dict[str, Any]:
+def _facts(name: str, model: "FittedModel") -> dict[str, Any]:
     """All of it, as JSON has it."""
+    from fastrnn import CharRNN
+
     return {
         "model": name,
         "kind": model.kind,
@@ -43,25 +46,27 @@ def _facts(name: str, model: "CharRNN") -> dict[str, Any]:
         "parameters": {name: list(parameter.shape) for name, parameter in model.parameters.items()},
         "num_parameters": _size(model),
         "iterations": model.iterations,
-        "vocabulary": model.vocabulary.size,
-        "smooth_loss": model.smooth_loss,
+        "vocabulary": model.vocabulary.size if isinstance(model, CharRNN) else None,
+        "smooth_loss": None if math.isnan(model.smooth_loss) else model.smooth_loss,
         "history": [asdict(record) for record in model.history],
         "notes": model.notes,
     }
 
 
-def _rows(model: "CharRNN") -> dict[str, object]:
+def _rows(model: "FittedModel") -> dict[str, object]:
     """What a person wants to know first."""
-    rows: dict[str, object] = {
-        "model": repr(model),
-        "parameters": f"{_size(model):,}",
-        "vocabulary": f"{model.vocabulary.size:,} {PLURALS[model.tokens]}",
-        "iterations": f"{model.iterations:,}",
-    }
+    from fastrnn import CharRNN
+
+    rows: dict[str, object] = {"model": repr(model), "parameters": f"{_size(model):,}"}
+    unit = ""
+    if isinstance(model, CharRNN):
+        rows["vocabulary"] = f"{model.vocabulary.size:,} {PLURALS[model.tokens]}"
+        unit = " nats per token"
+    rows["iterations"] = f"{model.iterations:,}"
     for record in model.history[-1:]:
-        rows["loss"] = _loss(record.loss)
+        rows["loss"] = f"{record.loss:.4f}{unit}"
         if record.validation_loss is not None:
-            rows["validation loss"] = _loss(record.validation_loss)
+            rows["validation loss"] = f"{record.validation_loss:.4f}{unit}"
     plan = Plan.of(model)
     if plan is not None:
         rows["texts"] = ", ".join(plan.texts) or "Python's manual"
@@ -70,9 +75,5 @@ def _rows(model: "CharRNN") -> dict[str, object]:
     return rows
 
 
-def _loss(loss: float) -> str:
-    return f"{loss:.4f} nats per token"
-
-
-def _size(model: "CharRNN") -> int:
+def _size(model: "FittedModel") -> int:
     return sum(parameter.size for parameter in model.parameters.values())

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from fastrnn.cli.models import load_char_rnn
+from fastrnn.cli.models import load_model
 from fastrnn.cli.output import add_json, add_quiet, colours_for, narrate, print_json
 
 HELP = "draw how training went, of one model or several"
@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Draws loss over iterations, in bits per token: training, raw and smoothed over about a thousand iterations,\n"
         "and validation, with the best one marked; of several models in one picture. In the terminal, or by\n"
-        "matplotlib into a file. Of the raw losses, the lowest and the highest hundredth may lie beyond the edge."
+        "matplotlib into a file. Of the raw losses, the lowest and the highest hundredth may lie beyond the edge.\n"
+        "Of models of other data than texts the losses are as they were trained with, and none is smoothed."
     )
     parser.epilog = "example: fastrnn plot gru.safetensors lstm.safetensors -o losses.png"
     parser.add_argument(
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     from fastrnn.plot import course, picture, terminal
 
     names = course.names_of_files(args.models)
-    courses = [course.course(load_char_rnn(path), name) for path, name in zip(args.models, names, strict=True)]
+    courses = [course.course(load_model(path), name) for path, name in zip(args.models, names, strict=True)]
     scale = course.Scale(log_iterations=args.log in ("iterations", "both"), log_loss=args.log in ("loss", "both"))
     drawn = course.Plot(courses, scale)
     if args.output:

@@ -14,6 +14,7 @@ from fastrnn.errors import NumericalError
 
 if TYPE_CHECKING:
     from fastrnn import CharRNN
+    from fastrnn.fitting import FittedModel
     from fastrnn.history import Record
     from fastrnn.text import Text
 
@@ -45,7 +46,7 @@ class Plan:
         model.notes["run"] = asdict(self)
 
     @classmethod
-    def of(cls, model: "CharRNN") -> "Plan | None":
+    def of(cls, model: "FittedModel") -> "Plan | None":
         """The plan that a model was trained by, None if it was by none."""
         try:
             return cls(**model.notes["run"])

@@ -1,8 +1,8 @@
 """What a picture of training shows: losses over iterations, of one model or several side by side.
 
 Losses are in bits per token (per character, byte or word, where all models have the same), so that they compare between
-sequence lengths, and with what compressors and papers say. `plot_picture` draws with matplotlib, `plot_terminal` with
-characters alone.
+sequence lengths, and with what compressors and papers say; those of models of other data are as they were trained with.
+`picture` draws with matplotlib, `in_terminal` with characters alone.
 """
 
 import math
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from fastrnn.char_rnn import CharRNN
+    from fastrnn.fitting import FittedModel
 
 Values = NDArray[np.float64]
 
@@ -29,12 +30,13 @@ CURVES = (LOSS, SMOOTH, VALIDATION)
 
 @dataclass(frozen=True)
 class Course:
-    """Of one model: at which iterations there are records (n,), and losses in bits per token (n,). `loss`: of the last
-    iteration before each record. `smoothed`: the mean over all iterations before, those further back weighted less.
-    `validation_loss`: NaN where nothing was held out."""
+    """Of one model: at which iterations there are records (n,), and losses (n,), in bits per `token`, or, where that is
+    None, as the model has them. `loss`: of the last iteration before each record. `smoothed`: the mean over all
+    iterations before, those further back weighted less, NaN where it is not known. `validation_loss`: NaN where nothing
+    was held out."""
 
     name: str
-    token: str
+    token: str | None
     iterations: Values
     loss: Values
     smoothed: Values
@@ -58,32 +60,36 @@ class Course:
 
     def as_json(self) -> dict[str, Any]:
         """What is drawn, as JSON has it."""
-        validation = [None if math.isnan(loss) else loss for loss in self.validation_loss.tolist()]
         return {
             "name": self.name,
-            "unit": f"bits per {self.token}",
+            "unit": "loss" if self.token is None else f"bits per {self.token}",
             "iterations": self.iterations.astype(np.int64).tolist(),
             "loss": self.loss.tolist(),
-            "smoothed": self.smoothed.tolist(),
-            "validation_loss": validation,
+            "smoothed": _without_nan(self.smoothed),
+            "validation_loss": _without_nan(self.validation_loss),
             "best": None if self.best is None else {"iteration": int(self.best[0]), "validation_loss": self.best[1]},
         }
 
 
-def course(model: "CharRNN", name: str) -> Course:
+def _without_nan(losses: Values) -> list[float | None]:
+    return [None if math.isnan(loss) else loss for loss in losses.tolist()]
+
+
+def course(model: "FittedModel", name: str) -> Course:
     """The course of a model's training; ValueError where it has no history."""
+    from fastrnn.char_rnn import CharRNN
+
     history = model.history
     if not history:
         raise ValueError(f"{name} has no history to draw: train it by fit, which keeps one (partial_fit keeps none)")
+    iterations = history.column("iteration").astype(np.float64)
+    loss, validation_loss = history.column("loss"), history.column("validation_loss")
+    if not isinstance(model, CharRNN):
+        # Their smooth loss begins with the first one, which hides all others for thousands of iterations.
+        return Course(name, None, iterations, loss, np.full_like(loss, math.nan), validation_loss)
     bits = 1 / math.log(2)
-    return Course(
-        name,
-        TOKENS[model.tokens],
-        history.column("iteration").astype(np.float64),
-        history.column("loss") * bits,
-        _smoothed(model) * bits,
-        history.column("validation_loss") * bits,
-    )
+    token = TOKENS[model.tokens]
+    return Course(name, token, iterations, loss * bits, _smoothed(model) * bits, validation_loss * bits)
 
 
 def _smoothed(model: "CharRNN") -> Values:
@@ -123,6 +129,8 @@ class Plot:
             raise ValueError(
                 f"one picture has room for 1 to {MOST_MODELS} models, not {len(self.courses)}: draw several pictures"
             )
+        if len({course.token is None for course in self.courses}) > 1:
+            raise ValueError("bits per token and losses of other data have no common axis: draw several pictures")
         if not any(True for kind in CURVES for _ in self.lines(kind)):
             raise ValueError("no loss is above 0: on a logarithmic scale there is nothing to draw")
 
@@ -130,6 +138,8 @@ class Plot:
     def loss_label(self) -> str:
         """What the losses are, with their unit."""
         tokens = {course.token for course in self.courses}
+        if None in tokens:
+            return "loss"
         return f"loss, bits per {tokens.pop() if len(tokens) == 1 else 'token'}"
 
     def lines(self, kind: str) -> Iterator[tuple[int, Values, Values]]:
