@@ -69,4 +69,3 @@ static void TYPED(workspace_size_case)(const void *shape)
 #undef PROBABILITY_ROUNDING
 #undef LONGEST
 #undef OFFSET
-#undef TOKEN_PARTS
