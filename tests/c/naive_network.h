@@ -164,7 +164,7 @@ static double naive_loss(const naive_network *p, const naive_targets *targets, d
 
 /* ---- backward -------------------------------------------------------------------------------------------------- */
 
-/* b_hh of a cell without a reset gate counts as a copy of b_ih that is not trained. */
+/* b_hh of a cell without a reset gate is not trained. */
 static void naive_leave_out_second_bias(const fastrnn_network *network, double *gradient)
 {
     const fastrnn_stack *s = &network->stack;
@@ -174,8 +174,8 @@ static void naive_leave_out_second_bias(const fastrnn_network *network, double *
     }
 }
 
-/* From dy in p->ys, and from the last states' gradients, to all others: `to` is as in naive_stack_backward, but that its
- * parameters are the network's. */
+/* From dy in p->ys, and from the last states' gradients, to all others: `to` is as in naive_stack_backward, but that
+ * its parameters are the network's. */
 static void naive_backward(const naive_network *p, const naive_gradients *to)
 {
     const fastrnn_network *net = p->network;

@@ -1,5 +1,5 @@
-/* Training, written the slow way: an iteration over a text, and what iterations over examples (naive_examples.h) have in
- * common with it. */
+/* Training, written the slow way: an iteration over a text, and what iterations over examples (naive_examples.h) have
+ * in common with it. */
 #ifndef NAIVE_TRAIN_H
 #define NAIVE_TRAIN_H
 

@@ -2,7 +2,7 @@
 #ifndef PARAMETER_PARTS_H
 #define PARAMETER_PARTS_H
 
-#include "naive_train.h"
+#include "naive_examples.h"
 
 #define MOST_PARTS 8
 
@@ -39,6 +39,21 @@ static parameter_parts parts_of_network(const fastrnn_network *network)
 {
     parameter_parts parts = {.end = offsets_of(network).end};
     add_network_parts(&parts, network, 0);
+    return parts;
+}
+
+static parameter_parts parts_of_conditioned(const fastrnn_conditioned *model)
+{
+    const fastrnn_conditioned_offsets at = conditioned_offsets_of(model);
+    const size_t states = naive_source_states(&model->network.stack);
+    parameter_parts parts = {.end = at.end};
+    if (model->source == FASTRNN_ENCODER) {
+        add_network_parts(&parts, &model->encoder, at.encoder);
+    } else if (model->source == FASTRNN_FEATURES) {
+        add_part(&parts, "W of the source", at.W, states * model->features, 1);
+        add_part(&parts, "b of the source", at.b, model->network.without_bias ? 0 : states, 1);
+    }
+    add_network_parts(&parts, &model->network, at.network);
     return parts;
 }
 

@@ -75,8 +75,8 @@ static void TYPED(check_same_array)(place at, const char *name, size_t n, const 
     check_at(at, x == NULL || TYPED(same_bits)(n, x, y), "%s differs", name);
 }
 
-/* Both must have got to the same point, to the bit; the loss of an iteration that failed is left out. end and states as in
- * naive_learner. */
+/* Both must have got to the same point, to the bit; the loss of an iteration that failed is left out. end and states
+ * are as in naive_learner. */
 static void TYPED(check_same_progress)(place at, size_t end, size_t states, const TYPED(fastrnn_learner) *a,
                                        const fastrnn_training *x, const TYPED(fastrnn_learner) *b,
                                        const fastrnn_training *y, bool failed)
