@@ -42,7 +42,8 @@ static void let_read(fastrnn_network *network, reading what, size_t E)
 }
 
 /* Every combination of cell, what is read, where the first states come from, outputs at each step or after the last
- * one, and loss; all else follows from the bits of a number of its own. */
+ * one, and loss; sizes go their own ways, as in option_shape of stack_shapes.h, and all else follows from the bits of a
+ * number of its own. */
 typedef enum { ONE_WAY, TWO_WAY, CARRIED, FROM_FEATURES, AND_CONTEXT, FROM_ENCODER, AND_STATE, BEGINNINGS } beginning;
 
 #define EXAMPLE_OPTIONS (6 * 3 * BEGINNINGS * 2 * 4)
@@ -52,7 +53,8 @@ static example_shape example_option_shape(size_t i)
     const beginning begin = (beginning)(i / 18 % BEGINNINGS);
     const reading read = (reading)(i / 6 % 3);
     const uint64_t bits = mixed(i + 1);
-    const size_t H = 1 + i * 7 % 37, E = 1 + i * 3 % 23, F = 1 + i * 11 % 17, B = 1 + i * 3 % 5;
+    const size_t H = 1 + i * 7 % 37, E = 1 + i * 3 % 23, F = 1 + i * 11 % 17;
+    const size_t B = 1 + i * 2 % 31 % 5;
     const bool context = read != CODES && (begin == AND_CONTEXT || begin == AND_STATE);
     const size_t more = 1 + (bits >> 20) % (2 * B); /* examples than a batch has */
     example_shape s = {
@@ -66,7 +68,7 @@ static example_shape example_option_shape(size_t i)
                               .without_bias = bits >> 3 & 1,
                               .last = i / (18 * BEGINNINGS) % 2}},
         .T = 1 + i % 11 / 2,
-        .steps = 1 + i % 13 / 3,
+        .steps = 1 + i % 29 % 5,
         .B = B,
         .count = begin == CARRIED ? B * (2 + (bits >> 4 & 1)) : B + more,
         .position = bits >> 5 & 1 ? B : 0,

@@ -279,7 +279,6 @@ static void TYPED(example_failing_case)(const void *shape)
     }
 }
 
-/* As not_finite_gradient_case of token_typed.h: what goes back through the linear layer's weights overflows. */
 static void TYPED(example_gradient_case)(const void *last)
 {
     const size_t H = 6, V = 7;
@@ -293,13 +292,7 @@ static void TYPED(example_gradient_case)(const void *last)
         describe_examples(HERE, "train, a gradient that is not finite", &s);
         const TYPED(example_call) c = TYPED(same_example_call)(&s, 1);
         const fastrnn_conditioned_offsets at = conditioned_offsets_of(c.model);
-        REAL *W = c.learner->parameters + at.network + offsets_of(&c.model->network).W;
-        memset(c.learner->parameters, 0, at.end * sizeof(REAL));
-        memset(c.learner->h, 0, H * sizeof(REAL));
-        memset(c.learner->c, 0, H * sizeof(REAL));
-        for (size_t j = 0; j < V * H; j++) {
-            W[j] = j / H == 0 ? -LIMIT(MAX) : LIMIT(MAX);
-        }
+        TYPED(let_gradient_overflow)(c.learner, at.end, at.network + offsets_of(&c.model->network).W, V, H, H);
         *(int64_t *)c.examples->classes = 0;
         memory.in_use--; /* the workspace, which was taken last, may change */
         remember_memory();

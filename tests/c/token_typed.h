@@ -260,8 +260,22 @@ static void TYPED(token_failing_case)(const void *shape)
     TYPED(check_fourth_fails)(HERE, s, FASTRNN_ERROR_NOT_FINITE, 0);
 }
 
-/* Weights of 0 but for those of the linear layer, which are so large that what goes back through them overflows: the
- * loss is ln V at each step and the gradient is not finite, however it is clipped. */
+/* Weights of 0 but for those that the linear layer, W on in the parameters (end), has for the first unit, whose state is
+ * 0: they are so large that what goes back through them overflows. The loss is ln V at each step, for class 0; the
+ * gradient is not finite, however it is clipped; the other units' states (n in all) move. */
+static void TYPED(let_gradient_overflow)(const TYPED(fastrnn_learner) *l, size_t end, size_t W, size_t V, size_t H,
+                                         size_t n)
+{
+    memset(l->parameters, 0, end * sizeof(REAL));
+    for (size_t i = 0; i < V; i++) {
+        l->parameters[W + i * H] = i == 0 ? -LIMIT(MAX) : LIMIT(MAX);
+    }
+    for (size_t i = 0; i < n; i += H) {
+        l->h[i] = 0;
+        TYPED(put)(l->c, i, 0);
+    }
+}
+
 static void TYPED(not_finite_gradient_case)(const void *shape)
 {
     network_shape s = *(const network_shape *)shape;
@@ -274,14 +288,7 @@ static void TYPED(not_finite_gradient_case)(const void *shape)
         random_state = 23;
         const TYPED(token_call) c = TYPED(valid_token_call)(&s);
         const fastrnn_network_offsets at = offsets_of(c.network);
-        memset(c.learner->parameters, 0, at.end * sizeof(REAL));
-        memset(c.learner->h, 0, TYPED(token_states)(&c) * sizeof(REAL));
-        if (c.learner->c != NULL) {
-            memset(c.learner->c, 0, TYPED(token_states)(&c) * sizeof(REAL));
-        }
-        for (size_t j = 0; j < V * H; j++) {
-            c.learner->parameters[at.W + j] = j / H == 0 ? -LIMIT(MAX) : LIMIT(MAX);
-        }
+        TYPED(let_gradient_overflow)(c.learner, at.end, at.W, V, H, TYPED(token_states)(&c));
         for (size_t j = 0; j < c.training->text.length; j++) {
             TYPED(put_token)(&c.training->text, j, 0);
         }
