@@ -260,9 +260,9 @@ static void TYPED(token_failing_case)(const void *shape)
     TYPED(check_fourth_fails)(HERE, s, FASTRNN_ERROR_NOT_FINITE, 0);
 }
 
-/* Weights of 0 but for those that the linear layer, W on in the parameters (end), has for the first unit, whose state is
- * 0: they are so large that what goes back through them overflows. The loss is ln V at each step, for class 0; the
- * gradient is not finite, however it is clipped; the other units' states (n in all) move. */
+/* Weights of 0 but for those that the linear layer, from W on in the parameters (end), has for the first unit, whose
+ * state is 0: they are so large that what goes back through them overflows. The loss is ln V at each step, for class 0;
+ * the gradient is not finite, however it is clipped; the other units' states (n in all) move. */
 static void TYPED(let_gradient_overflow)(const TYPED(fastrnn_learner) *l, size_t end, size_t W, size_t V, size_t H,
                                          size_t n)
 {
