@@ -161,13 +161,12 @@ static void TYPED(example_limits_case)(const void *nothing)
     } cases[] = {{{.network = wide, .source = FASTRNN_FEATURES, .features = units}, 1 << 8, 1 << 7},
                  {{.network = wide, .source = FASTRNN_ENCODER, .encoder = {.stack = widest}}, 1 << 8, 1 << 7},
                  {{.network = vectors}, 1 << 7, 1 << 7},
-                 {{.network = narrow}, (int64_t)rows, 1},
-                 {{.network = narrow}, 1, rows}};
+                 {{.network = narrow}, (int64_t)rows, 1}};
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const size_t mark = memory.in_use, step = sizeof(REAL), cells = (size_t)cases[i].T * cases[i].B;
+        const size_t mark = memory.in_use, step = sizeof(REAL), cells = (size_t)cases[i].T;
         TYPED(example_call) c = TYPED(valid_example_call)(&TYPED(plain_features));
         *c.model = cases[i].model;
-        c.examples->count = 1;
+        c.examples->count = 1; /* of which a batch cannot have more */
         c.examples->classes = c.examples->inputs.tokens;
         c.examples->inputs.vectors = c.examples->numbers;
         c.examples->inputs.begin = guarded_copy((int64_t[]){0, cases[i].T}, 2 * sizeof(int64_t));
