@@ -52,15 +52,12 @@ static void TYPED(loss_arguments_case)(const void *nothing)
     CHECK_OK(TYPED(loss_door)(&c)); /* so it was each of these that was refused, not something else */
 }
 
-/* What no door that trains takes, over B sequences of T tokens. */
-static void TYPED(check_training_refused)(place at, door *open, const void *call, fastrnn_training *training, size_t T,
-                                          size_t B)
+/* What no door that trains takes, whatever it learns from. */
+static void TYPED(check_run_refused)(place at, door *open, const void *call, fastrnn_training *training)
 {
     const fastrnn_training good = *training;
     fastrnn_schedule *schedule = &training->schedule;
-    const size_t stream = good.text.length / B;
     const double no_factor[] = {-0.1, 1.5, NAN}, no_limit[] = {0, -1, -INFINITY, NAN};
-    check_nulls(at, open, call, training, 1, &(size_t){offsetof(fastrnn_training, text.tokens)});
     check_values_refused(at, open, call, &training->clip_value, COUNT(TYPED(not_positive)), TYPED(not_positive));
     check_values_refused(at, open, call, &training->clip_norm, COUNT(no_limit), no_limit);
     check_values_refused(at, open, call, &training->dropout, 3, (double[]){-0.1, 1, NAN});
@@ -80,7 +77,16 @@ static void TYPED(check_training_refused)(place at, door *open, const void *call
         check_refusal(at, FASTRNN_ERROR_VALUE, open, call);
     }
     *training = good;
+}
 
+/* Nor over a text, of which it reads B sequences of T tokens. */
+static void TYPED(check_training_refused)(place at, door *open, const void *call, fastrnn_training *training, size_t T,
+                                          size_t B)
+{
+    const fastrnn_training good = *training;
+    const size_t stream = good.text.length / B;
+    check_nulls(at, open, call, training, 1, &(size_t){offsetof(fastrnn_training, text.tokens)});
+    TYPED(check_run_refused)(at, open, call, training);
     for (size_t width = 0; width < 10; width++) {
         training->text.width = width;
         situation_at(at, "tokens of %zu bytes", width);

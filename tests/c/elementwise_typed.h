@@ -314,7 +314,8 @@ static void TYPED(targets_case)(const void *function)
     }
 }
 
-/* What a confident and right prediction loses is small, and not lost in rounding; the largest logits do not overflow. */
+/* What a confident and right prediction loses is small, and not lost in rounding; the largest logits do not
+ * overflow. */
 static void TYPED(confident_case)(const void *nothing)
 {
     (void)nothing;

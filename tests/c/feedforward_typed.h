@@ -248,9 +248,9 @@ static void TYPED(linear_bytes_case)(const void *sizes)
         CHECK_OK(fastrnn_select_isa(fastrnn_available_isa(i)));
         CHECK_OK(TYPED(fastrnn_linear_memory)(s->N, s->inputs, s->outputs, &bytes));
         first = i == 0 ? bytes : first;
-        CHECK(bytes.tape == first.tape && bytes.workspace == first.workspace, "%zu and %zu bytes for %s, %zu and %zu for %s",
-              bytes.tape, bytes.workspace, fastrnn_available_isa(i), first.tape, first.workspace,
-              fastrnn_available_isa(0));
+        CHECK(bytes.tape == first.tape && bytes.workspace == first.workspace,
+              "%zu and %zu bytes for %s, %zu and %zu for %s", bytes.tape, bytes.workspace,
+              fastrnn_available_isa(i), first.tape, first.workspace, fastrnn_available_isa(0));
     }
 }
 

@@ -1,18 +1,8 @@
-/* Networks over tokens and their training, written the slow way: naive_stack.h between a table and a linear layer. */
+/* Networks, written the slow way: naive_stack.h between what they read and a linear layer, with a loss. */
 #ifndef NAIVE_NETWORK_H
 #define NAIVE_NETWORK_H
 
 #include "naive_stack.h"
-#include "random.h"
-
-/* What fastrnn_learner points to, all in float64; what an optimizer has no need of is there too, and so is c. */
-typedef struct {
-    const fastrnn_network *network;
-    size_t T, B;
-    double *parameters, *momentum, *mean, *squares;
-    double *h, *c;
-    double largest; /* of the dtype that it stands for */
-} naive_learner;
 
 static fastrnn_network_offsets offsets_of(const fastrnn_network *network)
 {
@@ -21,224 +11,196 @@ static fastrnn_network_offsets offsets_of(const fastrnn_network *network)
     return at;
 }
 
-/* ---- the network ----------------------------------------------------------------------------------------------- */
-
-/* What the forward pass leaves to the backward pass. */
+/* A network over a batch, all in float64: what it reads, and what the forward pass leaves to the backward pass. */
 typedef struct {
+    const fastrnn_network *network;
+    double *parameters;
     fastrnn_batch batch;
+    const int64_t *tokens;          /* (T, B), or */
+    const double *vectors;          /* (T, B, I - context) */
+    const double *context;          /* (B, context) */
+    double *h0, *c0;                /* (layers D, B, H), an LSTM's or not */
+    double *dropout;                /* (layers, T, B, D H) or NULL */
     naive_stack stack;
-    const double *dropout; /* (layers, N, H) or NULL */
-    double *tops, *ys;     /* (N, H) what the linear layer reads; (N, outputs) */
-} naive_pass;
+    double *tops, *ys; /* (rows, D H) what the linear layer reads; (rows, outputs), zero past a sequence's length */
+} naive_network;
 
-/* Multiplies x (N, H) by the factors of the last layer. */
-static void naive_drop_out_tops(const naive_pass *p, double *x)
+/* Numbers of a state of all directions. */
+static size_t naive_width(const fastrnn_stack *s)
 {
-    const fastrnn_stack *s = p->stack.stack;
-    const size_t numbers = p->batch.T * p->batch.B * s->hidden_size;
-    for (size_t i = 0; p->dropout != NULL && i < numbers; i++) {
-        x[i] *= p->dropout[(s->layers - 1) * numbers + i];
-    }
+    return s->directions * s->hidden_size;
 }
 
-static double *naive_inputs(const naive_learner *l, const int64_t *tokens)
+static size_t naive_states(const naive_network *p)
 {
-    const size_t N = l->T * l->B, I = l->network->stack.input_size;
-    const double *table = l->parameters + offsets_of(l->network).embedding;
+    return p->network->stack.layers * p->batch.B * naive_width(&p->network->stack);
+}
+
+/* Rows of outputs, those past a sequence's length too. */
+static size_t naive_rows(const naive_network *p)
+{
+    return p->network->last ? p->batch.B : p->batch.T * p->batch.B;
+}
+
+static bool naive_row_counts(const naive_network *p, size_t n)
+{
+    return p->network->last || n / p->batch.B < length_of(&p->batch, n % p->batch.B);
+}
+
+/* ---- forward --------------------------------------------------------------------------------------------------- */
+
+static double *naive_inputs(const naive_network *p)
+{
+    const fastrnn_network *net = p->network;
+    const size_t B = p->batch.B, N = p->batch.T * B, I = net->stack.input_size, C = net->context, E = I - C;
     double *x = zeros(N * I);
     for (size_t n = 0; n < N; n++) {
-        const size_t token = (size_t)tokens[n];
-        if (l->network->embeddings > 0) {
-            memcpy(x + n * I, table + token * I, I * sizeof(double));
+        if (net->vectors) {
+            memcpy(x + n * I, p->vectors + n * E, E * sizeof(double));
+        } else if (net->embeddings > 0) {
+            memcpy(x + n * I, p->parameters + offsets_of(net).embedding + (size_t)p->tokens[n] * E, E * sizeof(double));
         } else {
-            x[n * I + token] = 1;
+            x[n * I + (size_t)p->tokens[n]] = 1;
+        }
+        if (C > 0) {
+            memcpy(x + n * I + E, p->context + n % B * C, C * sizeof(double));
         }
     }
     return x;
 }
 
-/* p is not to move afterwards. */
-static void naive_network_forward(const naive_learner *l, const int64_t *tokens, double *dropout, naive_pass *p)
+/* Multiplies x, the rows (rows, D H) that the linear layer reads, by the factors of the last layer. */
+static void naive_drop_out_tops(const naive_network *p, double *x)
 {
-    const size_t N = l->T * l->B, H = l->network->stack.hidden_size, V = l->network->outputs;
-    const fastrnn_network_offsets at = offsets_of(l->network);
-    p->batch = (fastrnn_batch){.T = l->T, .B = l->B, .dropout = dropout != NULL};
-    p->stack = (naive_stack){.stack = &l->network->stack,
-                             .batch = &p->batch,
-                             .parameters = l->parameters + at.stack,
-                             .x = naive_inputs(l, tokens),
-                             .h0 = l->h,
-                             .c0 = l->c,
-                             .dropout = dropout};
-    p->dropout = dropout;
-    p->tops = zeros(N * H);
-    p->ys = zeros(N * V);
-    naive_stack_forward(&p->stack, p->tops);
-    naive_drop_out_tops(p, p->tops);
-    for (size_t n = 0; n < N; n++) {
-        naive_affine(V, H, l->parameters + at.W, l->parameters + at.b, p->tops + n * H, p->ys + n * V);
+    const fastrnn_stack *s = &p->network->stack;
+    const size_t below = (s->layers - 1) * p->batch.T * p->batch.B * naive_width(s);
+    for (size_t i = 0; p->dropout != NULL && i < naive_rows(p) * naive_width(s); i++) {
+        x[i] *= p->dropout[below + i];
     }
 }
 
-/* The gradient of all parameters, from dy in p->ys. */
-static double *naive_network_backward(const naive_learner *l, const int64_t *tokens, const naive_pass *p)
+/* Where in the states (layers D, B, H) number i of the last layer's, (B, D H), is. */
+static size_t naive_top_state(const naive_network *p, size_t i)
 {
-    const fastrnn_stack *s = &l->network->stack;
-    const size_t N = l->T * l->B, H = s->hidden_size, V = l->network->outputs, I = s->input_size;
-    const size_t states = s->layers * l->B * H;
-    const fastrnn_network_offsets at = offsets_of(l->network);
-    double *gradient = zeros(at.end), *dtops = zeros(N * H);
-    for (size_t n = 0; n < N; n++) {
-        add_outer(V, H, p->ys + n * V, p->tops + n * H, gradient + at.W);
-        add(V, p->ys + n * V, gradient + at.b);
-        add_transposed_product(V, H, l->parameters + at.W, p->ys + n * V, dtops + n * H);
+    const fastrnn_stack *s = &p->network->stack;
+    const size_t H = s->hidden_size, D = s->directions;
+    return (((s->layers - 1) * D + i / H % D) * p->batch.B + i / (D * H)) * H + i % H;
+}
+
+/* From what it reads all the rest of p, which is not to move afterwards. */
+static void naive_forward(naive_network *p)
+{
+    const fastrnn_network *net = p->network;
+    const fastrnn_network_offsets at = offsets_of(net);
+    const size_t B = p->batch.B, width = naive_width(&net->stack), V = net->outputs, rows = naive_rows(p);
+    const double *W = p->parameters + at.W, *b = net->without_bias ? NULL : p->parameters + at.b;
+    p->batch.dropout = p->dropout != NULL;
+    p->stack = (naive_stack){.stack = &net->stack,
+                             .batch = &p->batch,
+                             .parameters = p->parameters + at.stack,
+                             .x = naive_inputs(p),
+                             .h0 = p->h0,
+                             .c0 = p->c0,
+                             .dropout = p->dropout};
+    p->tops = zeros(p->batch.T * B * width);
+    p->ys = zeros(rows * V);
+    naive_stack_forward(&p->stack, p->tops);
+    for (size_t i = 0; net->last && i < B * width; i++) {
+        p->tops[i] = p->stack.hn[naive_top_state(p, i)];
+    }
+    naive_drop_out_tops(p, p->tops);
+    for (size_t n = 0; n < rows; n++) {
+        if (naive_row_counts(p, n)) {
+            naive_affine(V, width, W, b, p->tops + n * width, p->ys + n * V);
+        }
+    }
+}
+
+/* ---- loss ------------------------------------------------------------------------------------------------------ */
+
+/* What it ought to put out: classes (rows), or numbers (rows, outputs). */
+typedef struct {
+    const int64_t *classes;
+    const double *numbers;
+} naive_targets;
+
+/* The loss of an output, which becomes its gradient. */
+static double naive_number_loss(fastrnn_loss loss, double t, double *y)
+{
+    const double p = naive_sigmoid(*y), x = *y;
+    switch (loss) {
+    case FASTRNN_SIGMOID_CROSS_ENTROPY:
+        *y = p - t;
+        return t * log1p(exp(-x)) + (1 - t) * log1p(exp(x));
+    case FASTRNN_SQUARED_ERROR:
+        *y = 2 * (x - t);
+        return (x - t) * (x - t);
+    default:
+        *y = 2 * (p - t) * p * (1 - p);
+        return (p - t) * (p - t);
+    }
+}
+
+/* The loss of all outputs that there are, divided by `terms`; the outputs become its gradient. */
+static double naive_loss(const naive_network *p, const naive_targets *targets, double terms)
+{
+    const size_t V = p->network->outputs;
+    const bool softmax = p->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
+    double loss = 0;
+    for (size_t n = 0; n < naive_rows(p); n++) {
+        double *y = p->ys + n * V;
+        if (naive_row_counts(p, n) && softmax) {
+            loss += naive_softmax_cross_entropy(1, V, targets->classes + n, y);
+        }
+        for (size_t i = 0; naive_row_counts(p, n) && !softmax && i < V; i++) {
+            loss += naive_number_loss(p->network->loss, targets->numbers[n * V + i], y + i);
+        }
+    }
+    for (size_t i = 0; i < naive_rows(p) * V; i++) {
+        p->ys[i] /= terms;
+    }
+    return loss / terms;
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------- */
+
+/* b_hh of a cell without a reset gate is not trained. */
+static void naive_leave_out_second_bias(const fastrnn_network *network, double *gradient)
+{
+    const fastrnn_stack *s = &network->stack;
+    const size_t GH = naive_gates(s->cell) * s->hidden_size;
+    for (size_t k = 0; s->bias && naive_gates(s->cell) != 3 && k < s->layers * s->directions; k++) {
+        memset(naive_weights_of(s, gradient + offsets_of(network).stack, k).b_hh, 0, GH * sizeof(double));
+    }
+}
+
+/* From dy in p->ys, and from the last states' gradients, to all others: `to` is as in naive_stack_backward, but that
+ * its parameters are the network's. */
+static void naive_backward(const naive_network *p, const naive_gradients *to)
+{
+    const fastrnn_network *net = p->network;
+    const fastrnn_network_offsets at = offsets_of(net);
+    const size_t N = p->batch.T * p->batch.B, width = naive_width(&net->stack), V = net->outputs;
+    const size_t I = net->stack.input_size, E = I - net->context;
+    const naive_gradients stack = {to->parameters + at.stack, to->x, to->h0, to->c0};
+    double *dtops = zeros(N * width);
+    for (size_t n = 0; n < naive_rows(p); n++) {
+        const double *dy = p->ys + n * V;
+        add_outer(V, width, dy, p->tops + n * width, to->parameters + at.W);
+        add_transposed_product(V, width, p->parameters + at.W, dy, dtops + n * width);
+        if (!net->without_bias) {
+            add(V, dy, to->parameters + at.b);
+        }
     }
     naive_drop_out_tops(p, dtops);
-    const naive_gradients stack = {gradient + at.stack, zeros(N * I), zeros(states), zeros(states)};
-    naive_stack_backward(&p->stack, dtops, &stack);
-    for (size_t n = 0; l->network->embeddings > 0 && n < N; n++) {
-        add(I, stack.x + n * I, gradient + at.embedding + (size_t)tokens[n] * I);
+    for (size_t i = 0; net->last && i < p->batch.B * width; i++) {
+        to->h0[naive_top_state(p, i)] += dtops[i];
     }
-    return gradient;
-}
-
-/* ---- an iteration ---------------------------------------------------------------------------------------------- */
-
-/* Number i of those that an iteration draws for a purpose, 1 for dropout and 2 for places in the text. Runs that are
- * taken up again rely on them: they are the same for ever. */
-static uint64_t naive_random(const fastrnn_training *training, uint64_t purpose, size_t i)
-{
-    const uint64_t stream = mixed(mixed(training->seed + purpose) ^ training->iterations);
-    return mixed(stream + (i + 1) * GOLDEN_GAMMA);
-}
-
-static double *naive_dropout(const naive_learner *l, const fastrnn_training *training)
-{
-    const size_t n = l->network->stack.layers * l->T * l->B * l->network->stack.hidden_size;
-    double *factors = training->dropout > 0 ? zeros(n) : NULL;
-    for (size_t i = 0; factors != NULL && i < n; i++) {
-        const uint64_t half = naive_random(training, 1, i / 2) >> (i % 2 * 32) & 0xffffffff;
-        factors[i] = half < floor(training->dropout * 0x1p32) ? 0 : 1 / (1 - training->dropout);
+    naive_stack_backward(&p->stack, net->last ? zeros(N * width) : dtops, &stack);
+    for (size_t n = 0; net->embeddings > 0 && n < N; n++) {
+        add(E, to->x + n * I, to->parameters + at.embedding + (size_t)p->tokens[n] * E);
     }
-    return factors;
-}
-
-/* Least significant byte first, as on every machine that the library is built for. */
-static int64_t naive_token(const fastrnn_text *text, size_t i)
-{
-    int64_t token = 0;
-    memcpy(&token, (const unsigned char *)text->tokens + i * text->width, text->width);
-    return token;
-}
-
-static size_t naive_beginning(const naive_learner *l, const fastrnn_training *training, size_t b)
-{
-    const size_t length = training->text.length;
-    if (training->random_chunks) {
-        return (size_t)((double)(naive_random(training, 2, b) >> 11) * 0x1p-53 * (double)(length - l->T));
-    }
-    return b * (length / l->B) + training->position;
-}
-
-/* (T, B), of each sequence the tokens from `offset` after its beginning on. */
-static int64_t *naive_sequences(const naive_learner *l, const fastrnn_training *training, size_t offset)
-{
-    int64_t *tokens = guarded(l->T * l->B * sizeof *tokens);
-    for (size_t n = 0; n < l->T * l->B; n++) {
-        const size_t begin = naive_beginning(l, training, n % l->B);
-        tokens[n] = naive_token(&training->text, begin + offset + n / l->B);
-    }
-    return tokens;
-}
-
-static double naive_learning_rate(const fastrnn_schedule *s, uint64_t iteration)
-{
-    const double i = (double)iteration, n = (double)s->n, pi = acos(-1);
-    const double warm = s->warmup == 0 ? 1 : fmin(1, (i + 1) / (double)s->warmup);
-    const double down = s->decay == FASTRNN_STEPS    ? pow(s->factor, floor(i / n))
-                        : s->decay == FASTRNN_COSINE ? s->factor + (1 - s->factor) * (1 + cos(pi * fmin(1, i / n))) / 2
-                                                     : 1;
-    return s->learning_rate * warm * down;
-}
-
-static void naive_limit(size_t n, const fastrnn_training *training, double *gradient)
-{
-    double squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        gradient[i] = fmin(fmax(gradient[i], -training->clip_value), training->clip_value);
-        squares += gradient[i] * gradient[i];
-    }
-    const double factor = training->clip_norm / (sqrt(squares) + 1e-6);
-    for (size_t i = 0; factor < 1 && i < n; i++) {
-        gradient[i] *= factor;
-    }
-}
-
-static void naive_optimizer_step(const naive_learner *l, fastrnn_optimizer optimizer, double learning_rate,
-                                 uint64_t iteration, const double *gradient)
-{
-    void (*const steps[])(const fastrnn_optimizer_settings *, naive_numbers *) = {naive_sgd, naive_adagrad,
-                                                                                  naive_rmsprop, naive_adam};
-    fastrnn_optimizer_settings *settings = &optimizer.settings;
-    settings->sgd.learning_rate = learning_rate; /* the first in each of the union's members */
-    if (optimizer.kind == FASTRNN_SGD) {
-        settings->sgd.iteration = iteration;
-    } else if (optimizer.kind == FASTRNN_ADAM) {
-        settings->adam.iteration = iteration;
-    }
-    for (size_t i = 0; i < offsets_of(l->network).end; i++) {
-        naive_numbers x = {l->parameters[i], gradient[i], l->momentum[i], l->mean[i], l->squares[i], l->largest};
-        steps[optimizer.kind](settings, &x);
-        l->parameters[i] = x.parameter;
-        l->momentum[i] = x.momentum;
-        l->mean[i] = x.mean;
-        l->squares[i] = x.squares;
-    }
-}
-
-/* Where the next sequences begin, and the states before them. */
-static void naive_move_on(const naive_learner *l, fastrnn_training *training, const naive_stack *stack)
-{
-    const size_t states = l->network->stack.layers * l->B * l->network->stack.hidden_size;
-    if (training->random_chunks) {
-        return;
-    }
-    training->position += l->T;
-    const bool anew = training->text.length / l->B - training->position < l->T + 2;
-    training->position = anew ? 0 : training->position;
-    for (size_t i = 0; i < states; i++) {
-        l->h[i] = anew ? 0 : stack->hn[i];
-        l->c[i] = anew ? 0 : stack->cn[i];
-    }
-}
-
-static void naive_network_train(const naive_learner *l, const fastrnn_optimizer *optimizer, fastrnn_training *training)
-{
-    const fastrnn_stack *s = &l->network->stack;
-    const size_t mark = memory.in_use, N = l->T * l->B, V = l->network->outputs, end = offsets_of(l->network).end;
-    const int64_t *tokens = naive_sequences(l, training, 0), *targets = naive_sequences(l, training, 1);
-    naive_learner here = *l;
-    if (training->random_chunks) {
-        here.h = here.c = zeros(s->layers * l->B * s->hidden_size);
-    }
-    naive_pass p;
-    naive_network_forward(&here, tokens, naive_dropout(l, training), &p);
-    training->loss = naive_softmax_cross_entropy(N, V, targets, p.ys) / (double)l->B;
-    for (size_t i = 0; i < N * V; i++) {
-        p.ys[i] /= (double)l->B;
-    }
-    double *gradient = naive_network_backward(&here, tokens, &p);
-    for (size_t layer = 0; s->bias && naive_gates(s->cell) != 3 && layer < s->layers; layer++) {
-        const size_t GH = naive_gates(s->cell) * s->hidden_size;
-        memset(naive_weights_of(s, gradient + offsets_of(l->network).stack, layer).b_hh, 0, GH * sizeof(double));
-    }
-    naive_limit(end, training, gradient);
-    naive_optimizer_step(l, *optimizer, naive_learning_rate(&training->schedule, training->iterations),
-                         training->iterations + 1, gradient);
-    naive_move_on(l, training, &p.stack);
-    training->smooth_loss = 0.999 * training->smooth_loss + 0.001 * training->loss;
-    training->iterations++;
-    release_since(mark);
+    naive_leave_out_second_bias(net, to->parameters);
 }
 
 #endif

@@ -56,11 +56,15 @@ static network_shape network_option_shape(size_t i)
 static network_shape network_special_shape(size_t i)
 {
     static const network_shape shapes[] = {
-        {{.stack = {FASTRNN_LSTM, 20, 100, 1, 1, 1}, .embeddings = 300, .outputs = 300}, 2, 9, .optimizer = 9, .width = 2, .by_norm = true},
-        {{.stack = {FASTRNN_GRU, 500, 17, 1, 1, 1}, .embeddings = 0, .outputs = 500}, 3, 4, .optimizer = 5, .width = 4, .dropout = true},
-        {{.stack = {FASTRNN_RNN_TANH, 5, 6, 2, 1, 1}, .embeddings = 4, .outputs = 4}, 40, 25, .optimizer = 2, .width = 1, .dropout = true},
-        {{.stack = {FASTRNN_RNN_TANH, 1, 1, 1, 1, 1}, .embeddings = 0, .outputs = 1}, 1, 1, .optimizer = 4, .width = 8},
-        {{.stack = {FASTRNN_LSTM, 1, 1, 1, 1, 0}, .embeddings = 1, .outputs = 1}, 1, 1, .optimizer = 11, .width = 1, .random_chunks = true},
+        {{.stack = {FASTRNN_LSTM, 20, 100, 1, 1, 1}, .embeddings = 300, .outputs = 300},
+         .T = 2, .B = 9, .optimizer = 9, .width = 2, .by_norm = true},
+        {{.stack = {FASTRNN_GRU, 500, 17, 1, 1, 1}, .outputs = 500},
+         .T = 3, .B = 4, .optimizer = 5, .width = 4, .dropout = true},
+        {{.stack = {FASTRNN_RNN_TANH, 5, 6, 2, 1, 1}, .embeddings = 4, .outputs = 4},
+         .T = 40, .B = 25, .optimizer = 2, .width = 1, .dropout = true},
+        {{.stack = {FASTRNN_RNN_TANH, 1, 1, 1, 1, 1}, .outputs = 1}, .T = 1, .B = 1, .optimizer = 4, .width = 8},
+        {{.stack = {FASTRNN_LSTM, 1, 1, 1, 1, 0}, .embeddings = 1, .outputs = 1},
+         .T = 1, .B = 1, .optimizer = 11, .width = 1, .random_chunks = true},
     };
     return shapes[i];
 }

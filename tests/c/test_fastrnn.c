@@ -19,13 +19,18 @@
 
 #include "fastrnn.h"
 
+#include "bad_networks.h"
 #include "callbacks.h"
+#include "example_shapes.h"
 #include "guarded.h"
 #include "harness.h"
 #include "naive.h"
+#include "naive_examples.h"
 #include "naive_network.h"
 #include "naive_stack.h"
+#include "naive_train.h"
 #include "network_shapes.h"
+#include "parameter_parts.h"
 #include "random.h"
 #include "shapes.h"
 #include "stack_shapes.h"
@@ -98,42 +103,76 @@ static void stack_parameters_case(const void *nothing)
     }
 }
 
-/* The parts follow one another, each at a multiple of 16 numbers, and nearer to the one before than that. */
+/* The parts of a network follow one another, each at a multiple of 16 numbers, and nearer to the one before than
+ * that. */
+static void check_network_parts(place at, const fastrnn_network *n)
+{
+    const fastrnn_network_offsets o = offsets_of(n);
+    const size_t begins[] = {o.embedding, o.stack, o.W, o.b, o.end};
+    const size_t sizes[] = {n->embeddings * (n->stack.input_size - n->context), fastrnn_stack_parameters(&n->stack),
+                            n->outputs * n->stack.directions * n->stack.hidden_size, n->without_bias ? 0 : n->outputs};
+    check_at(at, o.embedding == 0, "the first part begins at %zu", o.embedding);
+    for (size_t k = 0; k < COUNT(sizes); k++) {
+        const size_t end = begins[k] + sizes[k];
+        check_at(at, begins[k + 1] % 16 == 0 && begins[k + 1] >= end && begins[k + 1] < end + 16,
+                 "part %zu ends at %zu, and the next one begins at %zu", k, end, begins[k + 1]);
+    }
+}
+
 static void network_parameters_case(const void *nothing)
 {
     (void)nothing;
     SITUATION("parts of a network's parameters");
     fastrnn_network_offsets at;
-    for (size_t i = 0; i < NETWORK_OPTIONS; i++) {
-        const fastrnn_network n = network_option_shape(i).network;
-        CHECK_OK(fastrnn_network_parameters(&n, &at));
-        const size_t begins[] = {at.embedding, at.stack, at.W, at.b, at.end};
-        const size_t sizes[] = {n.embeddings * n.stack.input_size, fastrnn_stack_parameters(&n.stack),
-                                n.outputs * n.stack.hidden_size, n.outputs};
-        CHECK(at.embedding == 0, "the first part begins at %zu", at.embedding);
-        for (size_t k = 0; k < COUNT(sizes); k++) {
-            const size_t end = begins[k] + sizes[k];
-            CHECK(begins[k + 1] % 16 == 0 && begins[k + 1] >= end && begins[k + 1] < end + 16,
-                  "part %zu ends at %zu, and the next one begins at %zu", k, end, begins[k + 1]);
+    for (size_t i = 0; i < EXAMPLE_OPTIONS; i++) {
+        const fastrnn_network texts = network_option_shape(i % NETWORK_OPTIONS).network;
+        const fastrnn_conditioned model = example_option_shape(i).model;
+        check_network_parts(HERE, &texts);
+        check_network_parts(HERE, &model.network);
+        if (model.source == FASTRNN_ENCODER) {
+            check_network_parts(HERE, &model.encoder);
         }
     }
     check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(NULL, &at));
     check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_network_parameters(&(fastrnn_network){.outputs = 1}, NULL));
-    const size_t units = (size_t)1 << 24;
-    const fastrnn_stack stack = {FASTRNN_GRU, 2, 2, 1, 1, 1};
-    const fastrnn_network beyond[] = {{.stack = stack, .outputs = units},
-                                      {.stack = stack, .embeddings = units, .outputs = 2},
-                                      {.stack = {FASTRNN_GRU, 0, 2, 1, 1, 1}, .embeddings = 2, .outputs = 2},
-                                      {.stack = {(fastrnn_cell)-1, 2, 2, 1, 1, 1}, .outputs = 2},
-                                      {.stack = {FASTRNN_GRU, 2, 2, 1, 3, 1}, .outputs = 2},
-                                      {.stack = stack, .outputs = 2, .loss = (fastrnn_loss)4},
-                                      {.stack = stack, .embeddings = 2, .outputs = 2, .vectors = 1},
-                                      {.stack = stack, .embeddings = 2, .outputs = 2, .context = 2},
-                                      {.stack = stack, .outputs = 2, .context = 1}};
-    for (size_t i = 0; i < COUNT(beyond); i++) {
+    for (size_t i = 0; i < BAD_NETWORKS; i++) {
+        const fastrnn_network bad = bad_network(i);
         memset(&at, 0xff, sizeof at);
-        check_status(HERE, FASTRNN_ERROR_SHAPE, fastrnn_network_parameters(&beyond[i], &at));
-        CHECK(filled_with(0xff, (unsigned char *)&at, (unsigned char *)(&at + 1)), "offsets of %zu were written", i);
+        SITUATION("bad network %zu", i);
+        check_status(HERE, FASTRNN_ERROR_SHAPE, fastrnn_network_parameters(&bad, &at));
+        CHECK(filled_with(0xff, (unsigned char *)&at, (unsigned char *)(&at + 1)), "offsets were written");
+    }
+}
+
+/* First the source's, each at a multiple of 16 numbers, then the network's. */
+static void conditioned_parameters_case(const void *nothing)
+{
+    (void)nothing;
+    fastrnn_conditioned_offsets at;
+    for (size_t i = 0; i < EXAMPLE_OPTIONS; i++) {
+        const fastrnn_conditioned m = example_option_shape(i).model;
+        const size_t states = naive_source_states(&m.network.stack), b = m.network.without_bias ? 0 : states;
+        SITUATION("parts of model %zu", i);
+        CHECK_OK(fastrnn_conditioned_parameters(&m, &at));
+        CHECK(at.end == at.network + offsets_of(&m.network).end, "the end is %zu", at.end);
+        if (m.source == FASTRNN_FEATURES) {
+            CHECK(at.W == 0 && at.b % 16 == 0 && at.network % 16 == 0, "W at %zu, b at %zu", at.W, at.b);
+            CHECK(at.b >= states * m.features && at.b < states * m.features + 16, "b begins at %zu", at.b);
+            CHECK(at.network >= at.b + b && at.network < at.b + b + 16, "the network begins at %zu", at.network);
+        } else {
+            const size_t source = m.source == FASTRNN_ENCODER ? offsets_of(&m.encoder).end : 0;
+            CHECK(at.encoder == 0 && at.network == source, "the network begins at %zu", at.network);
+        }
+    }
+    const fastrnn_conditioned good = example_option_shape(0).model;
+    check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_conditioned_parameters(NULL, &at));
+    check_status(HERE, FASTRNN_ERROR_NULL, fastrnn_conditioned_parameters(&good, NULL));
+    for (size_t i = 0; i < BAD_MODELS; i++) {
+        const fastrnn_conditioned bad = bad_model(i);
+        memset(&at, 0xff, sizeof at);
+        SITUATION("bad model %zu", i);
+        check_status(HERE, FASTRNN_ERROR_SHAPE, fastrnn_conditioned_parameters(&bad, &at));
+        CHECK(filled_with(0xff, (unsigned char *)&at, (unsigned char *)(&at + 1)), "offsets were written");
     }
 }
 
@@ -202,9 +241,10 @@ static void test_without_isa(void)
 {
     setenv("FASTRNN_ISA", "nonesuch", 1);
     run_case(no_isa_case, NULL);
-    test_case *cases[][4] = {
-        {no_isa_case_f32, no_isa_stack_case_f32, no_isa_feedforward_case_f32, no_isa_token_case_f32},
-        {no_isa_case_f64, no_isa_stack_case_f64, no_isa_feedforward_case_f64, no_isa_token_case_f64}};
+    test_case *cases[][5] = {{no_isa_case_f32, no_isa_stack_case_f32, no_isa_feedforward_case_f32,
+                              no_isa_token_case_f32, no_isa_example_case_f32},
+                             {no_isa_case_f64, no_isa_stack_case_f64, no_isa_feedforward_case_f64,
+                              no_isa_token_case_f64, no_isa_example_case_f64}};
     for (size_t i = 0; i < COUNT(cases) * COUNT(cases[0]); i++) {
         run.dtype = i < COUNT(cases[0]) ? "f32" : "f64";
         run_case_guarded(cases[i / COUNT(cases[0])][i % COUNT(cases[0])], NULL);
@@ -218,6 +258,7 @@ static void test_selection(void)
     run_case(messages_case, NULL);
     run_case(stack_parameters_case, NULL);
     run_case(network_parameters_case, NULL);
+    run_case(conditioned_parameters_case, NULL);
     run_case(selection_case, NULL);
     run_case(environment_case, NULL);
 }
@@ -241,6 +282,15 @@ static void test_workspace_sizes(void)
         run.dtype = "f64";
         run_case(stack_bytes_case_f64, &shape);
         run_case(linear_bytes_case_f64, &sizes);
+    }
+    for (size_t i = 0; i < EXAMPLE_OPTIONS; i += QUICK_STEP) {
+        const example_shape shape = example_option_shape(i);
+        run.dtype = "f32";
+        run_case(example_bytes_case_f32, &shape);
+        run_case(outputs_bytes_case_f32, &shape);
+        run.dtype = "f64";
+        run_case(example_bytes_case_f64, &shape);
+        run_case(outputs_bytes_case_f64, &shape);
     }
     for (size_t i = 0; i < NETWORK_OPTIONS; i++) {
         const network_shape shape = network_option_shape(i);

@@ -23,6 +23,10 @@
 #include "token_typed.h"
 #include "token_arguments_typed.h"
 #include "token_sample_typed.h"
+#include "example_calls_typed.h"
+#include "example_typed.h"
+#include "outputs_typed.h"
+#include "example_arguments_typed.h"
 
 static void TYPED(test_dtype)(void)
 {
@@ -39,6 +43,9 @@ static void TYPED(test_dtype)(void)
     TYPED(test_token_arguments)();
     TYPED(test_tokens)();
     TYPED(test_token_sample)();
+    TYPED(test_example_arguments)();
+    TYPED(test_examples)();
+    TYPED(test_outputs)();
 }
 
 static void TYPED(workspace_size_case)(const void *shape)
@@ -69,4 +76,4 @@ static void TYPED(workspace_size_case)(const void *shape)
 #undef PROBABILITY_ROUNDING
 #undef LONGEST
 #undef OFFSET
-#undef TOKEN_PARTS
+#undef EXAMPLE_INDICES

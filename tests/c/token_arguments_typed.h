@@ -1,9 +1,10 @@
 /* What the doors of networks over tokens refuse, as arguments_typed.h has it for the others. */
 
 static const network_shape TYPED(plain_network) = {
-    {.stack = {FASTRNN_LSTM, 5, 6, 2, 1, 1}, .embeddings = 7, .outputs = 7}, .T = 3, .B = 2, .optimizer = 8, .width = 2, .dropout = true};
+    {.stack = {FASTRNN_LSTM, 5, 6, 2, 1, 1}, .embeddings = 7, .outputs = 7},
+    .T = 3, .B = 2, .optimizer = 8, .width = 2, .dropout = true};
 static const network_shape TYPED(plain_tokens) = {
-    {.stack = {FASTRNN_GRU, 7, 6, 1, 1, 1}, .embeddings = 0, .outputs = 7}, .T = 3, .B = 2, .optimizer = 1, .width = 8};
+    {.stack = {FASTRNN_GRU, 7, 6, 1, 1, 1}, .outputs = 7}, .T = 3, .B = 2, .optimizer = 1, .width = 8};
 
 /* One wrong network or number of sequences after the other. */
 static void TYPED(check_networks_refused)(place at, door *open, TYPED(token_call) *c)
@@ -74,7 +75,8 @@ static void TYPED(token_memory_arguments_case)(const void *nothing)
 
     /* At the limits the sizes are still sums without overflow. */
     const size_t units = ((size_t)1 << 24) - 1;
-    *c.network = (fastrnn_network){.stack = {FASTRNN_LSTM, units, units, 255, 1, 1}, .embeddings = units, .outputs = units};
+    *c.network = (fastrnn_network){
+        .stack = {FASTRNN_LSTM, units, units, 255, 1, 1}, .embeddings = units, .outputs = units};
     c.T = 1 << 8;
     c.B = 1 << 8;
     c.dropout = 1;

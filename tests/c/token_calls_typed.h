@@ -44,27 +44,6 @@ static size_t TYPED(token_states)(const TYPED(token_call) *c)
     return c->network->stack.layers * c->B * c->network->stack.hidden_size;
 }
 
-/* The parts of a buffer like the parameters; what lies between them belongs to none. */
-#define TOKEN_PARTS 4
-
-typedef struct {
-    const char *name;
-    size_t begin, size;
-    double limit; /* random parameters are within +-limit */
-} TYPED(token_part);
-
-static TYPED(token_part) TYPED(token_part_of)(const fastrnn_network *network, size_t i)
-{
-    const fastrnn_network_offsets at = offsets_of(network);
-    const fastrnn_stack *s = &network->stack;
-    const TYPED(token_part) parts[TOKEN_PARTS] = {
-        {"embedding", at.embedding, network->embeddings * s->input_size, 1},
-        {"stack", at.stack, fastrnn_stack_parameters(s), 1.5 / sqrt((double)s->hidden_size)},
-        {"W", at.W, network->outputs * s->hidden_size, 1},
-        {"b", at.b, network->outputs, 1}};
-    return parts[i];
-}
-
 /* n numbers that miss a cache line by `shift` numbers or, where they are flush at their end, so many to it. */
 static REAL *TYPED(blanks_apart)(size_t n, size_t shift)
 {
@@ -72,16 +51,22 @@ static REAL *TYPED(blanks_apart)(size_t n, size_t shift)
 }
 
 /* NaN where there is no part: what belongs to none may be anything. */
-static REAL *TYPED(random_network)(const fastrnn_network *network, size_t shift)
+static REAL *TYPED(random_parts)(const parameter_parts *parts, size_t shift)
 {
-    REAL *parameters = TYPED(blanks_apart)(offsets_of(network).end, shift);
-    for (size_t i = 0; i < TOKEN_PARTS; i++) {
-        const TYPED(token_part) part = TYPED(token_part_of)(network, i);
-        for (size_t j = 0; j < part.size; j++) {
-            parameters[part.begin + j] = (REAL)random_within(part.limit);
+    REAL *parameters = TYPED(blanks_apart)(parts->end, shift);
+    for (size_t i = 0; i < parts->count; i++) {
+        const parameter_part *part = &parts->part[i];
+        for (size_t j = 0; j < part->size; j++) {
+            parameters[part->begin + j] = (REAL)random_within(part->limit);
         }
     }
     return parameters;
+}
+
+static REAL *TYPED(random_network)(const fastrnn_network *network, size_t shift)
+{
+    const parameter_parts parts = parts_of_network(network);
+    return TYPED(random_parts)(&parts, shift);
 }
 
 /* What an optimizer remembers, in [least, least + 1) or, if that is negative, in +-least; NULL where it has no need of
@@ -93,6 +78,16 @@ static REAL *TYPED(random_slot)(bool needed, size_t n, double least)
         slot[i] = (REAL)(least < 0 ? random_within(least) : least + random_unit());
     }
     return slot;
+}
+
+/* A learner without states. */
+static TYPED(fastrnn_learner) TYPED(random_learner)(const parameter_parts *parts, const TYPED(optimizer) *o,
+                                                    size_t shift)
+{
+    return (TYPED(fastrnn_learner)){.parameters = TYPED(random_parts)(parts, shift),
+                                    .momentum = TYPED(random_slot)(o->momentum, parts->end, -1),
+                                    .mean = TYPED(random_slot)(o->mean, parts->end, -0.2),
+                                    .squares = TYPED(random_slot)(o->squares, parts->end, 0.1)};
 }
 
 static fastrnn_optimizer TYPED(optimizer_numbered)(size_t i)
@@ -140,15 +135,11 @@ static TYPED(token_call) TYPED(valid_token_call)(const network_shape *s)
 {
     const fastrnn_network *network = &s->network;
     const TYPED(optimizer) *o = &TYPED(optimizers)[s->optimizer];
-    const size_t n = offsets_of(network).end, N = s->T * s->B;
-    const size_t states = network->stack.layers * s->B * network->stack.hidden_size;
-    const TYPED(fastrnn_learner) learner = {
-        .parameters = TYPED(random_network)(network, s->shift),
-        .momentum = TYPED(random_slot)(o->momentum, n, -1),
-        .mean = TYPED(random_slot)(o->mean, n, -0.2),
-        .squares = TYPED(random_slot)(o->squares, n, 0.1),
-        .h = TYPED(randoms)(states, 1),
-        .c = network->stack.cell == FASTRNN_LSTM ? TYPED(randoms)(states, 1) : NULL};
+    const parameter_parts parts = parts_of_network(network);
+    const size_t N = s->T * s->B, states = network->stack.layers * s->B * network->stack.hidden_size;
+    TYPED(fastrnn_learner) learner = TYPED(random_learner)(&parts, o, s->shift);
+    learner.h = TYPED(randoms)(states, 1);
+    learner.c = network->stack.cell == FASTRNN_LSTM ? TYPED(randoms)(states, 1) : NULL;
     const fastrnn_training training = TYPED(random_training)(s);
     const fastrnn_optimizer optimizer = TYPED(optimizer_numbered)(s->optimizer);
     const fastrnn_interruption interruption = {never, NULL};

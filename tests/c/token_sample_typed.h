@@ -55,12 +55,11 @@ static void TYPED(check_draws)(place at, const TYPED(draw_call) *c, uniform_numb
 {
     const fastrnn_stack *stack = &c->network->stack;
     const size_t B = c->B, N = c->n * B, V = c->network->outputs, states = stack->layers * B * stack->hidden_size;
-    const naive_learner naive = {.network = c->network,
-                                 .T = c->n,
-                                 .B = B,
-                                 .parameters = TYPED(widened)(offsets_of(c->network).end, c->parameters),
-                                 .h = TYPED(widened)(states, c->h),
-                                 .c = c->c != NULL ? TYPED(widened)(states, c->c) : zeros(states)};
+    naive_network naive = {.network = c->network,
+                           .parameters = TYPED(widened)(offsets_of(c->network).end, c->parameters),
+                           .batch = {.T = c->n, .B = B},
+                           .h0 = TYPED(widened)(states, c->h),
+                           .c0 = TYPED(widened_or_zeros)(states, c->c)};
     const uniform_numbers begin = *numbers;
 
     check_status(at, FASTRNN_OK, TYPED(draw_door)(c));
@@ -71,16 +70,14 @@ static void TYPED(check_draws)(place at, const TYPED(draw_call) *c, uniform_numb
     int64_t *fed = guarded(N * sizeof *fed);
     memcpy(fed, c->first, B * sizeof *fed);
     memcpy(fed + B, c->tokens, (N - B) * sizeof *fed);
-    naive_pass pass;
-    naive_network_forward(&naive, fed, NULL, &pass);
+    naive.tokens = fed;
+    naive_forward(&naive);
     for (size_t row = 0; row < N; row++) {
-        naive_choice_cdf(V, c->choice, pass.ys + row * V);
-        TYPED(check_drawn)(at, V, pass.ys + row * V, taken ? next_uniform_number(numbers) : 0.5, c->tokens[row]);
+        naive_choice_cdf(V, c->choice, naive.ys + row * V);
+        TYPED(check_drawn)(at, V, naive.ys + row * V, taken ? next_uniform_number(numbers) : 0.5, c->tokens[row]);
     }
-    TYPED(check_close)(at, "h", states, c->h, pass.stack.hn, INFINITY);
-    if (c->c != NULL) {
-        TYPED(check_close)(at, "c", states, c->c, pass.stack.cn, INFINITY);
-    }
+    TYPED(check_close)(at, "h", states, c->h, naive.stack.hn, INFINITY);
+    TYPED(check_if_wanted)(at, "c", states, c->c, naive.stack.cn);
 }
 
 /* Every kind of network with every kind of choice. */
@@ -194,8 +191,8 @@ static TYPED(draw_call) TYPED(constant_draw_call)(size_t V, const double *y, con
     return c;
 }
 
-/* Tokens 1, 3 and 4 are equals, and token 2 is a little below them: with the temperature so high that all p are equal the
- * largest are still known. */
+/* Tokens 1, 3 and 4 are equals, and token 2 is a little below them: with the temperature so high that all p are equal
+ * the largest are still known. */
 static void TYPED(choice_by_hand_case)(const void *nothing)
 {
     (void)nothing;
@@ -299,11 +296,16 @@ static void TYPED(draw_arguments_case)(const void *nothing)
     check_values_refused(HERE, TYPED(draw_door), &c, &c.choice->top_p, COUNT(parts), parts);
 
     const size_t units = (size_t)1 << 24;
+    const fastrnn_stack stack = network.stack;
     const fastrnn_network bad[] = {
-        {.stack = {FASTRNN_LSTM, 3, 5, 2, 2, 1}, .embeddings = 7, .outputs = 7},     {.stack = {FASTRNN_LSTM + 1, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},
-        {.stack = {FASTRNN_LSTM, 0, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},     {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = units, .outputs = 7},
-        {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 0},     {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 8}, /* more than it reads */
-        {.stack = {FASTRNN_LSTM, 3, units, 2, 1, 1}, .embeddings = 7, .outputs = 7}, {.stack = {FASTRNN_LSTM, 3, 5, 2, 1, 1}, .embeddings = 0, .outputs = 7}};
+        {.stack = {FASTRNN_LSTM, 3, 5, 2, 2, 1}, .embeddings = 7, .outputs = 7},
+        {.stack = {FASTRNN_LSTM + 1, 3, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},
+        {.stack = {FASTRNN_LSTM, 0, 5, 2, 1, 1}, .embeddings = 7, .outputs = 7},
+        {.stack = {FASTRNN_LSTM, 3, units, 2, 1, 1}, .embeddings = 7, .outputs = 7},
+        {.stack = stack, .embeddings = units, .outputs = 7},
+        {.stack = stack, .embeddings = 7, .outputs = 0},
+        {.stack = stack, .embeddings = 7, .outputs = 8}, /* more than it reads */
+        {.stack = stack, .embeddings = 0, .outputs = 7}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         *c.network = bad[i];
         SITUATION("bad network %zu", i);

@@ -1,51 +1,60 @@
 /* Networks over tokens against the naive implementation: their training, and what they predict. */
 
-static naive_learner TYPED(naive_learner_of)(const TYPED(token_call) *c)
+/* A learner in float64; states: numbers in h and c, zeros where they are NULL. */
+static naive_learner TYPED(widened_learner)(const TYPED(fastrnn_learner) *l, size_t end, size_t states)
 {
-    const TYPED(fastrnn_learner) *l = c->learner;
-    const size_t n = offsets_of(c->network).end, states = TYPED(token_states)(c);
-    return (naive_learner){.network = c->network,
-                           .T = c->T,
-                           .B = c->B,
-                           .parameters = TYPED(widened)(n, l->parameters),
-                           .momentum = TYPED(widened_or_zeros)(n, l->momentum),
-                           .mean = TYPED(widened_or_zeros)(n, l->mean),
-                           .squares = TYPED(widened_or_zeros)(n, l->squares),
-                           .h = TYPED(widened)(states, l->h),
+    return (naive_learner){.end = end,
+                           .states = states,
+                           .parameters = TYPED(widened)(end, l->parameters),
+                           .momentum = TYPED(widened_or_zeros)(end, l->momentum),
+                           .mean = TYPED(widened_or_zeros)(end, l->mean),
+                           .squares = TYPED(widened_or_zeros)(end, l->squares),
+                           .h = TYPED(widened_or_zeros)(states, l->h),
                            .c = TYPED(widened_or_zeros)(states, l->c),
                            .largest = (double)LIMIT(MAX)};
 }
 
+static naive_learner TYPED(naive_learner_of)(const TYPED(token_call) *c)
+{
+    return TYPED(widened_learner)(c->learner, offsets_of(c->network).end, TYPED(token_states)(c));
+}
+
 /* A buffer like the parameters, or NULL, part by part. */
-static void TYPED(check_parts)(place at, const char *what, const fastrnn_network *network, const REAL *actual,
+static void TYPED(check_parts)(place at, const char *what, const parameter_parts *parts, const REAL *actual,
                                const double *expected)
 {
-    for (size_t i = 0; actual != NULL && i < TOKEN_PARTS; i++) {
-        const TYPED(token_part) part = TYPED(token_part_of)(network, i);
+    for (size_t i = 0; actual != NULL && i < parts->count; i++) {
+        const parameter_part *part = &parts->part[i];
         char name[40];
-        snprintf(name, sizeof name, "%s of %s", what, part.name);
-        TYPED(check_close)(at, name, part.size, actual + part.begin, expected + part.begin, INFINITY);
+        snprintf(name, sizeof name, "%s of %s", what, part->name);
+        TYPED(check_close)(at, name, part->size, actual + part->begin, expected + part->begin, INFINITY);
     }
+}
+
+static void TYPED(check_learner)(place at, const parameter_parts *parts, const TYPED(fastrnn_learner) *actual,
+                                 const naive_learner *expected)
+{
+    TYPED(check_parts)(at, "parameters", parts, actual->parameters, expected->parameters);
+    TYPED(check_parts)(at, "momentum", parts, actual->momentum, expected->momentum);
+    TYPED(check_parts)(at, "mean", parts, actual->mean, expected->mean);
+    TYPED(check_parts)(at, "squares", parts, actual->squares, expected->squares);
+    TYPED(check_if_wanted)(at, "h", expected->states, actual->h, expected->h);
+    TYPED(check_if_wanted)(at, "c", expected->states, actual->c, expected->c);
 }
 
 /* One iteration by the library and one by the naive implementation, from the same point. */
 static void TYPED(check_token_iteration)(place at, const TYPED(token_call) *c)
 {
-    const size_t mark = memory.in_use, states = TYPED(token_states)(c);
+    const size_t mark = memory.in_use;
+    const parameter_parts parts = parts_of_network(c->network);
     const naive_learner naive = TYPED(naive_learner_of)(c);
-    const TYPED(fastrnn_learner) *l = c->learner;
     fastrnn_training training = *c->training;
 
     check_status(at, FASTRNN_OK, TYPED(token_train_door)(c));
-    naive_network_train(&naive, c->optimizer, &training);
+    naive_network_train(c->network, c->T, c->B, &naive, c->optimizer, &training);
 
     TYPED(check_progress)(at, c->training, &training);
-    TYPED(check_parts)(at, "parameters", c->network, l->parameters, naive.parameters);
-    TYPED(check_parts)(at, "momentum", c->network, l->momentum, naive.momentum);
-    TYPED(check_parts)(at, "mean", c->network, l->mean, naive.mean);
-    TYPED(check_parts)(at, "squares", c->network, l->squares, naive.squares);
-    TYPED(check_close)(at, "h", states, l->h, naive.h, INFINITY);
-    TYPED(check_if_wanted)(at, "c", states, l->c, naive.c);
+    TYPED(check_learner)(at, &parts, c->learner, &naive);
     TYPED(check_subnormals)(at);
     release_since(mark);
 }
@@ -66,23 +75,30 @@ static void TYPED(check_same_array)(place at, const char *name, size_t n, const 
     check_at(at, x == NULL || TYPED(same_bits)(n, x, y), "%s differs", name);
 }
 
-/* Both calls must have got to the same point, to the bit; the loss of an iteration that failed is left out. */
-static void TYPED(check_same_learners)(place at, const TYPED(token_call) *x, const TYPED(token_call) *y, bool failed)
+/* Both must have got to the same point, to the bit; the loss of an iteration that failed is left out. end and states
+ * are as in naive_learner. */
+static void TYPED(check_same_progress)(place at, size_t end, size_t states, const TYPED(fastrnn_learner) *a,
+                                       const fastrnn_training *x, const TYPED(fastrnn_learner) *b,
+                                       const fastrnn_training *y, bool failed)
 {
-    const TYPED(fastrnn_learner) *a = x->learner, *b = y->learner;
-    const size_t n = offsets_of(x->network).end, states = TYPED(token_states)(x);
-    TYPED(check_same_array)(at, "parameters", n, a->parameters, b->parameters);
-    TYPED(check_same_array)(at, "momentum", n, a->momentum, b->momentum);
-    TYPED(check_same_array)(at, "mean", n, a->mean, b->mean);
-    TYPED(check_same_array)(at, "squares", n, a->squares, b->squares);
+    TYPED(check_same_array)(at, "parameters", end, a->parameters, b->parameters);
+    TYPED(check_same_array)(at, "momentum", end, a->momentum, b->momentum);
+    TYPED(check_same_array)(at, "mean", end, a->mean, b->mean);
+    TYPED(check_same_array)(at, "squares", end, a->squares, b->squares);
     TYPED(check_same_array)(at, "h", states, a->h, b->h);
     TYPED(check_same_array)(at, "c", states, a->c, b->c);
-    check_at(at, x->training->position == y->training->position, "position is %zu, not %zu", x->training->position,
-             y->training->position);
-    check_at(at, x->training->iterations == y->training->iterations, "%zu iterations, not %zu",
-             (size_t)x->training->iterations, (size_t)y->training->iterations);
-    check_at(at, x->training->smooth_loss == y->training->smooth_loss, "the smooth loss differs");
-    check_at(at, failed || x->training->loss == y->training->loss, "the loss differs");
+    check_at(at, x->position == y->position, "position is %zu, not %zu", x->position, y->position);
+    check_at(at, x->iterations == y->iterations, "%zu iterations, not %zu", (size_t)x->iterations,
+             (size_t)y->iterations);
+    check_at(at, x->smooth_loss == y->smooth_loss || (isnan(x->smooth_loss) && isnan(y->smooth_loss)),
+             "the smooth loss differs");
+    check_at(at, failed || x->loss == y->loss, "the loss differs");
+}
+
+static void TYPED(check_same_learners)(place at, const TYPED(token_call) *x, const TYPED(token_call) *y, bool failed)
+{
+    TYPED(check_same_progress)(at, offsets_of(x->network).end, TYPED(token_states)(x), x->learner, x->training,
+                               y->learner, y->training, failed);
 }
 
 static TYPED(token_call) TYPED(same_token_call)(const network_shape *s, size_t iterations)
@@ -172,11 +188,10 @@ static void TYPED(char_rnn_path_case)(const void *shape)
     TYPED(check_same_learners)(HERE, &own, &same, false);
 
     CHECK_OK(TYPED(token_train_door)(&any));
+    const parameter_parts parts = parts_of_network(&s->network);
     const naive_learner expected = TYPED(naive_learner_of)(&any);
     TYPED(check_progress)(HERE, own.training, any.training);
-    TYPED(check_parts)(HERE, "parameters", &s->network, own.learner->parameters, expected.parameters);
-    TYPED(check_parts)(HERE, "squares", &s->network, own.learner->squares, expected.squares);
-    TYPED(check_close)(HERE, "h", TYPED(token_states)(&any), own.learner->h, expected.h, INFINITY);
+    TYPED(check_learner)(HERE, &parts, own.learner, &expected);
 }
 
 /* ---- iterations that fail -------------------------------------------------------------------------------------- */
@@ -245,8 +260,22 @@ static void TYPED(token_failing_case)(const void *shape)
     TYPED(check_fourth_fails)(HERE, s, FASTRNN_ERROR_NOT_FINITE, 0);
 }
 
-/* Weights of 0 but for those of the linear layer, which are so large that what goes back through them overflows: the loss
- * is ln V at each step and the gradient is not finite, however it is clipped. */
+/* Weights of 0 but for those that the linear layer, from W on in the parameters (end), has for the first unit, whose
+ * state is 0: they are so large that what goes back through them overflows. The loss is ln V at each step, for class 0;
+ * the gradient is not finite, however it is clipped; the other units' states (n in all) move. */
+static void TYPED(let_gradient_overflow)(const TYPED(fastrnn_learner) *l, size_t end, size_t W, size_t V, size_t H,
+                                         size_t n)
+{
+    memset(l->parameters, 0, end * sizeof(REAL));
+    for (size_t i = 0; i < V; i++) {
+        l->parameters[W + i * H] = i == 0 ? -LIMIT(MAX) : LIMIT(MAX);
+    }
+    for (size_t i = 0; i < n; i += H) {
+        l->h[i] = 0;
+        TYPED(put)(l->c, i, 0);
+    }
+}
+
 static void TYPED(not_finite_gradient_case)(const void *shape)
 {
     network_shape s = *(const network_shape *)shape;
@@ -259,14 +288,7 @@ static void TYPED(not_finite_gradient_case)(const void *shape)
         random_state = 23;
         const TYPED(token_call) c = TYPED(valid_token_call)(&s);
         const fastrnn_network_offsets at = offsets_of(c.network);
-        memset(c.learner->parameters, 0, at.end * sizeof(REAL));
-        memset(c.learner->h, 0, TYPED(token_states)(&c) * sizeof(REAL));
-        if (c.learner->c != NULL) {
-            memset(c.learner->c, 0, TYPED(token_states)(&c) * sizeof(REAL));
-        }
-        for (size_t j = 0; j < V * H; j++) {
-            c.learner->parameters[at.W + j] = j / H == 0 ? -LIMIT(MAX) : LIMIT(MAX);
-        }
+        TYPED(let_gradient_overflow)(c.learner, at.end, at.W, V, H, TYPED(token_states)(&c));
         for (size_t j = 0; j < c.training->text.length; j++) {
             TYPED(put_token)(&c.training->text, j, 0);
         }
@@ -296,7 +318,7 @@ static void TYPED(second_bias_case)(const void *shape)
 static void TYPED(schedule_case)(const void *nothing)
 {
     (void)nothing;
-    const network_shape s = {{.stack = {FASTRNN_GRU, 3, 2, 1, 1, 1}, .embeddings = 0, .outputs = 3}, 2, 1, .width = 1};
+    const network_shape s = {{.stack = {FASTRNN_GRU, 3, 2, 1, 1, 1}, .outputs = 3}, .T = 2, .B = 1, .width = 1};
     const fastrnn_schedule schedules[] = {
         {0.1, FASTRNN_CONSTANT, 0, 0, 0},    {0.1, FASTRNN_CONSTANT, 5, 0, NAN}, {-0.1, FASTRNN_CONSTANT, 1, 0, 0},
         {0.1, FASTRNN_STEPS, 0, 3, 0.5},     {0.1, FASTRNN_STEPS, 4, 1, 0},      {0.1, FASTRNN_STEPS, 0, 4, 1},
@@ -347,7 +369,7 @@ static void TYPED(token_wrap_case)(const void *shape)
 
 /* ---- what is predicted ----------------------------------------------------------------------------------------- */
 
-static void TYPED(check_predicted)(place at, const TYPED(token_call) *c, const naive_pass *naive, const double *nats)
+static void TYPED(check_predicted)(place at, const TYPED(token_call) *c, const naive_network *naive, const double *nats)
 {
     const size_t N = c->T * c->B, V = c->network->outputs, states = TYPED(token_states)(c);
     REAL *narrowed = TYPED(blanks)(N);
@@ -372,8 +394,13 @@ static void TYPED(token_predict_case)(const void *shape)
     const naive_learner naive = TYPED(naive_learner_of)(&c);
     const size_t N = c.T * c.B, V = s.network.outputs, states = TYPED(token_states)(&c) * sizeof(REAL);
     double *nats = zeros(N);
-    naive_pass p;
-    naive_network_forward(&naive, c.tokens, NULL, &p);
+    naive_network p = {.network = c.network,
+                       .parameters = naive.parameters,
+                       .batch = {.T = c.T, .B = c.B},
+                       .tokens = c.tokens,
+                       .h0 = naive.h,
+                       .c0 = naive.c};
+    naive_forward(&p);
     for (size_t n = 0; n < N; n++) {
         nats[n] = naive_softmax(V, 1, p.ys + n * V, (size_t)c.targets[n]);
     }
@@ -483,10 +510,14 @@ static void TYPED(test_tokens)(void)
     run_over_networks(CHAR_RNNS, char_rnn_shape, TYPED(char_rnn_path_case));
     run_case_guarded(TYPED(schedule_case), NULL);
     const network_shape shapes[] = {
-        {{.stack = {FASTRNN_RNN_TANH, 5, 7, 1, 1, 1}, .embeddings = 0, .outputs = 5}, 2, 3, .optimizer = 5, .width = 1, .by_value = true},
-        {{.stack = {FASTRNN_RNN_TANH, 4, 9, 2, 1, 1}, .embeddings = 11, .outputs = 11}, 3, 2, .optimizer = 8, .width = 2, .decay = FASTRNN_STEPS},
-        {{.stack = {FASTRNN_GRU, 17, 6, 2, 1, 1}, .embeddings = 0, .outputs = 17}, 4, 2, .optimizer = 2, .width = 4, .dropout = true, .by_norm = true},
-        {{.stack = {FASTRNN_LSTM, 6, 18, 1, 1, 1}, .embeddings = 9, .outputs = 9}, 2, 2, .optimizer = 11, .width = 8, .decay = FASTRNN_COSINE}};
+        {{.stack = {FASTRNN_RNN_TANH, 5, 7, 1, 1, 1}, .outputs = 5},
+         .T = 2, .B = 3, .optimizer = 5, .width = 1, .by_value = true},
+        {{.stack = {FASTRNN_RNN_TANH, 4, 9, 2, 1, 1}, .embeddings = 11, .outputs = 11},
+         .T = 3, .B = 2, .optimizer = 8, .width = 2, .decay = FASTRNN_STEPS},
+        {{.stack = {FASTRNN_GRU, 17, 6, 2, 1, 1}, .outputs = 17},
+         .T = 4, .B = 2, .optimizer = 2, .width = 4, .dropout = true, .by_norm = true},
+        {{.stack = {FASTRNN_LSTM, 6, 18, 1, 1, 1}, .embeddings = 9, .outputs = 9},
+         .T = 2, .B = 2, .optimizer = 11, .width = 8, .decay = FASTRNN_COSINE}};
     for (size_t i = 0; i < COUNT(shapes); i++) {
         network_shape random = shapes[i];
         random.random_chunks = true;
