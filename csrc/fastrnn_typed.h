@@ -194,7 +194,8 @@ typedef struct {
 } FASTRNN_TYPED(fastrnn_sequences);
 
 /* What a network learns from. Targets, of each step or of a network with `last` of each example, are classes in [0,
- * outputs) for a softmax, and rows of `outputs` numbers otherwise. */
+ * outputs) for a softmax, and rows of `outputs` numbers otherwise, which for FASTRNN_SIGMOID_CROSS_ENTROPY are to be in
+ * [0, 1]: these doors do not look. */
 typedef struct {
     size_t count;
     FASTRNN_TYPED(fastrnn_sequences) inputs;
@@ -204,7 +205,7 @@ typedef struct {
     FASTRNN_TYPED(fastrnn_sequences) sources; /* where they are read by an encoder */
     int shuffle; /* other than 0: each pass in another order */
     int carried; /* other than 0: sequence b of a batch goes on from the state of sequence b of the batch before, in the
-                  * learner's h, c, which are zero at the beginning of a pass; count is a multiple of B then, and the network has
+                  * learner's h, c, which are to be zero before the first pass, and become so after each; count is a multiple of B then, and the network has
                   * one direction and no source. Otherwise states begin as zeros, or come from the source, and the
                   * learner's are not looked at. */
 } FASTRNN_TYPED(fastrnn_examples);
