@@ -87,14 +87,14 @@ static void TYPED(check_examples_refused)(place at, door *open, TYPED(example_ca
         check_refusal(at, FASTRNN_ERROR_SHAPE, open, c);
     }
     *c->model = model;
-    const size_t counts[] = {0, (size_t)1 << 53, SIZE_MAX}, batches[] = {0, rows, rows / 2, SIZE_MAX};
+    const size_t counts[] = {0, (size_t)1 << 53, SIZE_MAX}, batches[] = {0, rows, SIZE_MAX};
     for (size_t i = 0; i < COUNT(counts); i++) {
         e->count = counts[i];
         situation_at(at, "%zu examples", counts[i]);
         check_refusal(at, FASTRNN_ERROR_SHAPE, open, c);
     }
     e->count = count;
-    for (size_t i = 0; i < COUNT(batches); i++) { /* half of the rows that there may be, times three steps */
+    for (size_t i = 0; i < COUNT(batches); i++) {
         c->B = batches[i];
         situation_at(at, "B=%zu", c->B);
         check_refusal(at, FASTRNN_ERROR_SHAPE, open, c);
@@ -135,6 +135,15 @@ static void TYPED(example_memory_arguments_case)(const void *nothing)
         TYPED(example_call) c = TYPED(valid_example_call)(TYPED(plain_examples)[i]);
         TYPED(check_examples_refused)(HERE, open, &c);
         check_nulls(HERE, open, &c, &c, 1, &(size_t){OFFSET(example_call, bytes)});
+        if (!c.examples->carried) {
+            c.B = c.examples->count;
+            CHECK_OK(open(&c));
+            const size_t all = *c.bytes;
+            c.B = ((size_t)1 << 32) - 1;
+            CHECK_OK(open(&c));
+            CHECK(*c.bytes == all, "a batch larger than the data takes %zu bytes, one of all of them %zu", *c.bytes, all);
+            c.B = 2;
+        }
         CHECK_OK(open(&c));
         const size_t without = *c.bytes;
         c.dropout = 1;
