@@ -312,6 +312,9 @@ def test_ctrl_c_while_other_data_come_leaves_no_states_of_the_first():
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[::-1], Y[::-1], iterations=1)
     model._states = states
+    of_the_first = copy.deepcopy(model)
+    of_the_first.fit(X, Y, iterations=1)
+    assert of_the_first._progress.position == 5  # it cannot go on in the middle, without the states
     model.fit(X[::-1], Y[::-1], iterations=1)
     twin.fit(X[::-1], Y[::-1], iterations=1)
     assert same(model, twin)
