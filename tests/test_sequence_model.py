@@ -313,6 +313,7 @@ def test_other_data_begin_a_pass_and_the_first_data_come_anew():
         assert model.fit(*data, iterations=1)[-1].loss == pytest.approx(first, rel=1e-10)
         second = model.evaluate(*(part[2:4] for part in data))["loss"]
         assert model.fit(*data, iterations=1)[-1].loss != pytest.approx(second, rel=1e-10)  # it has a state
+    model.fit(X, y, iterations=1)
     first = model.evaluate(X[:2], y[:2])["loss"]
     assert model.fit(X, y, iterations=1, validation=0.25)[-1].loss == pytest.approx(first, rel=1e-10)
 
