@@ -60,12 +60,6 @@ class Sequences:
         padded[sequences, times] = rows
         return padded
 
-    def fingerprint(self, hashed: Any) -> None:
-        """Adds all of them to a hash."""
-        for array in (self.begin, self.steps):
-            hashed.update(f"{array.dtype.str}{array.shape}".encode())
-            hashed.update(np.ascontiguousarray(array).data)
-
 
 def steps_and_sequences(lengths: Indices) -> tuple[Indices, Indices]:
     """Of each step, one sequence after the other, its number in its sequence and that of the sequence."""

@@ -10,6 +10,7 @@ from parity import TOLERANCE, assert_equal
 from sequence_parity import assert_same
 
 import fastrnn
+from fastrnn.files import read_model, write_model
 
 LAYERS_CASES = parity.training_cases([*parity.CELLS, *parity.NOT_PYTORCHS], rounds=3)
 PYTORCH_CASES = parity.training_cases(parity.CELLS, rounds=2)
@@ -98,7 +99,7 @@ def test_states_go_in_and_out():
 def test_many_sequences_are_read_in_blocks_that_change_nothing(monkeypatch):
     case = parity.make_case({"topology": "many-to-many", "bidirectional": True}, ragged=True)
     model, (X, y, lengths) = parity.model_of(case), case.inputs.values()
-    states = tuple(np.full((2, parity.N, 4), 0.1 * i) for i in (1, 2))
+    states = tuple(np.random.default_rng(0).uniform(-1, 1, (2, 2, parity.N, 4)))
     at_once = model.predict(X, lengths, states=states, return_states=True), model.evaluate(X, y, lengths)
     monkeypatch.setattr("fastrnn.example_network.NUMBERS_AT_ONCE", 700)  # two or three at a time
     in_blocks = model.predict(X, lengths, states=states, return_states=True), model.evaluate(X, y, lengths)
@@ -133,6 +134,21 @@ def test_evaluation_is_what_the_outputs_give(topology, output):
     assert list(found) == names
 
 
+def test_a_stateful_model_reads_a_batch_as_what_follows_the_one_before():
+    """Its loss is that of the sequences joined, which a model without states that are carried reads at once."""
+    options = {"topology": "many-to-many", "dtype": "float64", "batch_size": 2, "shuffle": False, "seed": 0}
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 4, 3)), rng.integers(5, size=(6, 4))
+    stateful = fastrnn.SequenceModel("lstm", 6, 2, stateful=True, **options).build("vectors", 3, 5)
+    plain = fastrnn.SequenceModel("lstm", 6, 2, **options).build("vectors", 3, 5)
+    joined = (np.concatenate([part[i : i + 2] for i in (0, 2, 4)], axis=1) for part in (X, y))
+    expected = plain.evaluate(*joined)
+    assert stateful.evaluate(X, y)["loss"] == pytest.approx(expected["loss"], rel=1e-12)
+    assert plain.evaluate(X, y)["loss"] != pytest.approx(expected["loss"], rel=1e-12)
+    with pytest.raises(ValueError, match="the sequences must be a multiple of batch_size=2, and are 5"):
+        stateful.evaluate(X[:5], y[:5])
+
+
 def test_exact_is_the_share_of_sequences_of_which_all_is_right():
     X = [[0, 1, 2], [2, 2], [1], [0, 0, 1, 0]]
     model = fastrnn.SequenceModel("rnn", 16, topology="many-to-many", learning_rate=0.05, seed=0)
@@ -143,6 +159,21 @@ def test_exact_is_the_share_of_sequences_of_which_all_is_right():
 
 
 # ---- training ----
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_first_weights_are_pytorchs_and_follow_from_the_seed(cell):
+    arguments = {"embedding_size": 40, "bidirectional": True, "seed": 7}
+    a, b = (fastrnn.SequenceModel(cell, 50, **arguments).build("tokens", 90, 8) for _ in range(2))
+    assert all((a.parameters[name] == array).all() for name, array in b.parameters.items())
+    bounds = {"rnn.weight_hh_l0": 50, "rnn.weight_ih_l0_reverse": 50, "rnn.bias_ih_l0": 50, "linear.weight": 100}
+    for name, size in bounds.items():
+        assert 0.8 / math.sqrt(size) < np.abs(a.parameters[name]).max() <= 1 / math.sqrt(size)
+    assert 0.95 < a.parameters["embedding.weight"].std() < 1.05
+    tokens = np.random.default_rng(0).integers(8, size=(9, 4))
+    a.fit(tokens, tokens[:, 0], iterations=3)
+    for name in ("rnn.bias_hh_l0", "rnn.bias_hh_l0_reverse"):
+        assert a.parameters[name].any() == (cell == "gru")
 
 
 @pytest.mark.parametrize("case", LAYERS_CASES, ids=str)
@@ -282,6 +313,9 @@ def test_other_data_begin_a_pass_and_the_first_data_come_anew():
         assert model.fit(*data, iterations=1)[-1].loss == pytest.approx(first, rel=1e-10)
         second = model.evaluate(*(part[2:4] for part in data))["loss"]
         assert model.fit(*data, iterations=1)[-1].loss != pytest.approx(second, rel=1e-10)  # it has a state
+    model.fit(X, y, iterations=1)
+    first = model.evaluate(X[:2], y[:2])["loss"]
+    assert model.fit(X, y, iterations=1, validation=0.25)[-1].loss == pytest.approx(first, rel=1e-10)
 
 
 def test_partial_fit_goes_on_as_fit_does():
@@ -297,24 +331,20 @@ def test_partial_fit_goes_on_as_fit_does():
     assert other._progress.position == 0
 
 
-def test_a_position_that_training_cannot_have_begins_a_pass(tmp_path):
-    from fastrnn.files import read_model, write_model
-
+@pytest.mark.parametrize(
+    ("iterations", "position"),
+    [(5, 10**15), (5, 8), (5, 1), (1, 6)],
+    ids=["beyond the data", "at their end", "within a batch", "further than it can have come"],
+)
+def test_a_position_that_training_cannot_have_begins_a_pass(tmp_path, iterations, position):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((8, 3, 2)), rng.integers(2, size=8)
     model = fastrnn.SequenceModel(hidden_size=4, batch_size=2, seed=0)
-    model.fit(X, y, iterations=1)
+    model.fit(X, y, iterations=iterations)
     model.save(tmp_path / "model")
-    # Beyond the data, within a batch, at the end, further than one iteration can have come.
-    for position in (
-        10**15,
-        1,
-        8,
-        6,
-    ):  # beyond the data, within a batch, at the end, after more iterations than were done
-        tensors, metadata = read_model(tmp_path / "model")
-        metadata["training"]["position"] = position
-        write_model(tmp_path / "altered", tensors, metadata)
-        loaded = fastrnn.load(tmp_path / "altered")
-        loaded.fit(X, y, iterations=1)
-        assert loaded._progress.position == 2
+    tensors, metadata = read_model(tmp_path / "model")
+    metadata["training"]["position"] = position
+    write_model(tmp_path / "model", tensors, metadata)
+    loaded = fastrnn.load(tmp_path / "model")
+    loaded.fit(X, y, iterations=1)
+    assert loaded._progress.position == 2

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,7 +246,7 @@ def test_ctrl_c_in_a_first_fit_leaves_a_model_that_is_saved_and_goes_on(tmp_path
     assert same(loaded, expected)
 
 
-ROOMS = {"contextlib.py", "example_model.py", "fitting.py", "locking.py", "model.py", "sequence_model.py"}
+ROOMS = ("contextlib.py", "example_model.py", "fitting.py", "locking.py", "sequence_model.py")
 
 
 def interrupted(job, after):
@@ -257,7 +256,7 @@ def interrupted(job, after):
 
     def look(frame, event, _):
         nonlocal left
-        if event in ("call", "c_return") and Path(frame.f_code.co_filename).name in ROOMS:
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(ROOMS):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -273,7 +272,7 @@ def interrupted(job, after):
     return False
 
 
-@pytest.mark.parametrize("first", [0, 3], ids=["in a first fit", "where other data come"])
+@pytest.mark.parametrize("first", [0, 2], ids=["in a first fit", "where other data come"])
 def test_ctrl_c_between_any_two_calls_of_fit_changes_nothing_of_what_comes_of_it(first):
     fit = {"validation": 1 / 3, "every": 2}
     others = X[::-1], Y[::-1]
@@ -285,15 +284,15 @@ def test_ctrl_c_between_any_two_calls_of_fit_changes_nothing_of_what_comes_of_it
         return model
 
     expected = begun()
-    expected.fit(*others, iterations=5, **fit)
+    expected.fit(*others, iterations=3, **fit)
     after, came = 0, True
     while came:
         after += 1
         model = begun()
-        came = interrupted(lambda: model.fit(*others, iterations=5, **fit), after)  # noqa: B023
+        came = interrupted(lambda: model.fit(*others, iterations=3, **fit), after)  # noqa: B023
         if model._network is None:
             assert same(model, small(stateful=True, shuffle=False))
-        model.fit(*others, iterations=first + 5 - model.iterations, **fit)
+        model.fit(*others, iterations=first + 3 - model.iterations, **fit)
         assert same(model, expected), after
     assert after > 100
 
@@ -312,6 +311,9 @@ def test_ctrl_c_while_other_data_come_leaves_no_states_of_the_first():
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[::-1], Y[::-1], iterations=1)
     model._states = states
+    of_the_first = copy.deepcopy(model)
+    of_the_first.fit(X, Y, iterations=1)
+    assert of_the_first._progress.position == 5  # it cannot go on in the middle, without the states
     model.fit(X[::-1], Y[::-1], iterations=1)
     twin.fit(X[::-1], Y[::-1], iterations=1)
     assert same(model, twin)
