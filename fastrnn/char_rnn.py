@@ -113,34 +113,7 @@ class CharRNN(FittedModel):
         dtype: DTypeLike = "float32",
         seed: int | None = None,
     ) -> None:
-        self._begin(
-            CharSettings(
-                cell=cell,
-                hidden_size=hidden_size,
-                num_layers=num_layers,
-                embedding_size=embedding_size,
-                seq_length=seq_length,
-                batch_size=batch_size,
-                chunks=chunks,
-                optimizer=optimizer,
-                optimizer_options=optimizer_options,
-                learning_rate=learning_rate,
-                schedule=schedule,
-                schedule_iterations=schedule_iterations,
-                schedule_factor=schedule_factor,
-                warmup=warmup,
-                clip_value=clip_value,
-                clip_norm=clip_norm,
-                dropout=dropout,
-                tokens=tokens,
-                unknown=unknown,
-                newline=newline,
-                lowercase=lowercase,
-                vocabulary_size=vocabulary_size,
-                dtype=dtype,
-                seed=seed,
-            )
-        )
+        self._begin(CharSettings.of(locals()))
 
     def _begin(self, settings: Any) -> None:
         super()._begin(settings)

@@ -81,30 +81,7 @@ class Seq2Seq(ExampleModel):
         dtype: DTypeLike = "float32",
         seed: int | None = None,
     ) -> None:
-        self._begin(
-            Seq2SeqSettings(
-                cell=cell,
-                hidden_size=hidden_size,
-                num_layers=num_layers,
-                source=source,
-                embedding_size=embedding_size,
-                every_step=every_step,
-                shuffle=shuffle,
-                batch_size=batch_size,
-                optimizer=optimizer,
-                optimizer_options=optimizer_options,
-                learning_rate=learning_rate,
-                schedule=schedule,
-                schedule_iterations=schedule_iterations,
-                schedule_factor=schedule_factor,
-                warmup=warmup,
-                clip_value=clip_value,
-                clip_norm=clip_norm,
-                dropout=dropout,
-                dtype=dtype,
-                seed=seed,
-            )
-        )
+        self._begin(Seq2SeqSettings.of(locals()))
 
     def _begin(self, settings: Any) -> None:
         super()._begin(settings)

@@ -110,39 +110,7 @@ class SequenceModel(ExampleModel):
         dtype: DTypeLike = "float32",
         seed: int | None = None,
     ) -> None:
-        self._begin(
-            SequenceSettings(
-                cell=cell,
-                hidden_size=hidden_size,
-                num_layers=num_layers,
-                topology=topology,
-                output=output,
-                loss=loss,
-                inputs=inputs,
-                input_size=input_size,
-                output_size=output_size,
-                embedding_size=embedding_size,
-                nonlinearity=nonlinearity,
-                reset_after=reset_after,
-                bidirectional=bidirectional,
-                bias=bias,
-                stateful=stateful,
-                shuffle=shuffle,
-                batch_size=batch_size,
-                optimizer=optimizer,
-                optimizer_options=optimizer_options,
-                learning_rate=learning_rate,
-                schedule=schedule,
-                schedule_iterations=schedule_iterations,
-                schedule_factor=schedule_factor,
-                warmup=warmup,
-                clip_value=clip_value,
-                clip_norm=clip_norm,
-                dropout=dropout,
-                dtype=dtype,
-                seed=seed,
-            )
-        )
+        self._begin(SequenceSettings.of(locals()))
 
     # ---- training ----
 

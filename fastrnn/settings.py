@@ -91,6 +91,11 @@ class TrainingSettings:
             **_schedule(self.schedule, self.schedule_iterations, self.schedule_factor),
         )
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """The settings of a model whose constructor has these local variables: itself, and its arguments."""
+        return cls(**{name: value for name, value in arguments.items() if name != "self"})
+
     def _keep(self, **checked: Any) -> None:
         """Puts checked values in the place of those that came."""
         for name, value in checked.items():
