@@ -172,11 +172,12 @@ typedef struct {
     int random_chunks;   /* other than 0: sequences from anywhere */
     uint64_t seed;       /* of what dropout leaves out, where such sequences begin, in which order examples come; the
                           * iteration's number is added */
-    size_t position;     /* in each stream, where the next sequence begins, or how many examples the pass has read; 0 at first */
+    size_t position;     /* in each stream, where the next sequence begins, or how many examples the pass has read; 0 at
+                          * first */
     uint64_t iterations; /* done so far; 0 at first */
     double loss;         /* of the last iteration; over a text in nats, the sum over T steps, the mean over B sequences */
-    double smooth_loss;  /* 0.999 smooth_loss + 0.001 loss after each; at first T ln V, the loss of guessing, or NaN: the first
-                          * loss takes its place */
+    double smooth_loss;  /* 0.999 smooth_loss + 0.001 loss after each; at first T ln V, the loss of guessing, or NaN, in
+                          * whose place comes the first loss */
 } fastrnn_training;
 
 /* Kinds of recurrent cells. Weights are those of PyTorch's modules: gates one above the other in W_ih and W_hh, for a GRU
@@ -229,7 +230,7 @@ typedef struct {
 /* What a network's outputs y are to be, and the loss that says how far they are from it. */
 typedef enum {
     FASTRNN_SOFTMAX_CROSS_ENTROPY, /* -ln softmax(y)[class], for each row of outputs, of which each is a class */
-    FASTRNN_SIGMOID_CROSS_ENTROPY, /* -t ln sigmoid(y) - (1 - t) ln(1 - sigmoid(y)), for each number, its target t in [0, 1] */
+    FASTRNN_SIGMOID_CROSS_ENTROPY, /* -t ln sigmoid(y) - (1 - t) ln(1 - sigmoid(y)), for each number, t in [0, 1] its target */
     FASTRNN_SQUARED_ERROR,         /* (y - t)^2, for each number */
     FASTRNN_SIGMOID_SQUARED_ERROR  /* (sigmoid(y) - t)^2, for each number */
 } fastrnn_loss;
@@ -246,8 +247,8 @@ typedef struct {
     int vectors;         /* other than 0: it reads vectors, and has no embeddings */
     int without_bias;    /* other than 0: the linear layer has no b, nor has that over features (fastrnn_conditioned) */
     int last;            /* other than 0: outputs after each sequence's last step alone, else after each step */
-    size_t context;      /* below I: of the I numbers that the stack reads so many, the last ones, are the same at all steps of
-                          * a sequence; with embeddings or vectors alone, which are the I - context others */
+    size_t context;      /* below I: of the I numbers that the stack reads so many, the last ones, are the same at all steps
+                          * of a sequence; with embeddings or vectors alone, which are the I - context others */
 } fastrnn_network;
 
 /* Where its parameters begin in the one buffer of `end` numbers: the table (embeddings, I - context), those of the stack,

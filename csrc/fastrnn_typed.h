@@ -174,8 +174,8 @@ typedef struct {
 fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs_memory)(const fastrnn_network *network, size_t T, size_t B,
                                                              size_t *bytes);
 
-/* What any network puts out: y (T, B, outputs), zero past a sequence's length, or of one with `last` y (B, outputs); y is NULL
- * if there are no outputs. lengths: NULL, or (B) in [1, T]. hn, cn get the states after each sequence's last step; they are
+/* What any network puts out: y (T, B, outputs), zero past a sequence's length, or of one with `last` y (B, outputs); y is
+ * NULL if there are no outputs. lengths: NULL, or (B) in [1, T]. hn, cn get the states after each sequence's last step; they are
  * (layers directions, B, H), and may be h and c of the input, but not NULL.
  * FASTRNN_ERROR_NOT_FINITE: an output is NaN or infinite. */
 fastrnn_status FASTRNN_TYPED(fastrnn_network_outputs)(const fastrnn_network *network, size_t T, size_t B,
@@ -205,8 +205,9 @@ typedef struct {
     FASTRNN_TYPED(fastrnn_sequences) sources; /* where they are read by an encoder */
     int shuffle; /* other than 0: each pass in another order */
     int carried; /* other than 0: sequence b of a batch goes on from the state of sequence b of the batch before, in the
-                  * learner's h, c, which are to be zero before the first pass, and become so after each; count is a multiple of B then, and the network has
-                  * one direction and no source. Otherwise states begin as zeros, or come from the source, and the
+                  * learner's h, c, which are to be zero before the first pass, and become so after each; count is a
+                  * multiple of B then, and the network has one direction and no source. Otherwise states begin as zeros,
+                  * or come from the source, and the
                   * learner's are not looked at. */
 } FASTRNN_TYPED(fastrnn_examples);
 
@@ -215,7 +216,7 @@ fastrnn_status FASTRNN_TYPED(fastrnn_conditioned_memory)(const fastrnn_condition
                                                          const FASTRNN_TYPED(fastrnn_examples) *examples, size_t B,
                                                          int dropout, size_t *bytes);
 
-/* Iterations of training over batches of B examples, pass after pass, and in a pass each example once: for each batch the loss
+/* Iterations of training over batches of B examples, pass after pass, and in a pass each example once: for each the loss
  *
  *     loss = mean of the loss of all its rows of outputs, with a softmax, or else of all their numbers
  *

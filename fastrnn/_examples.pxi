@@ -19,8 +19,8 @@ SOURCES = {None: FASTRNN_NO_SOURCE, "features": FASTRNN_FEATURES, "encoder": FAS
 
 
 cdef fastrnn_network network_from(dict n) except *:
-    """A network of these: cell, input_size, hidden_size, layers, directions, bias, embeddings, outputs, loss, vectors, last,
-    context."""
+    """A network of these: cell, input_size, hidden_size, layers, directions, bias, embeddings, outputs, loss, vectors,
+    last, context."""
     cdef fastrnn_network network
     memset(&network, 0, sizeof(network))
     network.stack = fastrnn_stack(
@@ -69,8 +69,8 @@ def conditioned_offsets(dict network, source=None, size_t features=0, dict encod
 
 
 cdef class Conditioned:
-    """A network that learns from examples, with what its first states come from: nothing, features, or an encoder. It holds the
-    flat parameters (N,) of all."""
+    """A network that learns from examples, with what its first states come from: nothing, features, or an encoder. It
+    holds the flat parameters (N,) of all."""
     cdef fastrnn_conditioned model
     cdef fastrnn_conditioned_offsets at
     cdef readonly cnp.ndarray parameters
@@ -155,8 +155,8 @@ cdef class Conditioned:
 
         arrays: inputs (steps,) int64 or (steps, E), one sequence after the other, of which number n begins at step
         inputs_begin[n] (count + 1,) int64; targets, int64 or (rows, outputs), a row for each step or, of a network with
-        `last`, for each sequence; sources: (count, F) features, or sequences as inputs are, with sources_begin. states: arrays
-        (L, B, H) that are carried from batch to batch, or () for none. course, slots and what is returned: as of
+        `last`, for each sequence; sources: (count, F) features, or sequences as inputs are, with sources_begin. states:
+        arrays (L, B, H) that are carried from batch to batch, or () for none. course, slots and what is returned: as of
         Network.train; the position is the number of examples that the pass has read.
         """
         cdef examples e = self.examples_of(arrays, shuffle, len(states) > 0)
@@ -198,8 +198,8 @@ cdef class Conditioned:
 
     def outputs(self, cnp.ndarray inputs, tuple states=None, *, cnp.ndarray lengths=None, cnp.ndarray context=None,
                 bint encoder=False):
-        """y, states: what the network, or the encoder, puts out, y (T, B, outputs) or, of a network with `last`, (B, outputs), None
-        without outputs; zero past a length; and the states after each sequence's last step.
+        """y, states: what the network, or the encoder, puts out, y (T, B, outputs) or, of a network with `last`, (B, outputs),
+        None without outputs; zero past a length; and the states after each sequence's last step.
 
         inputs (T, B) int64, or (T, B, E); lengths (B,) int64 in [1, T], or None; context (B, C) where the network has one;
         states: arrays (L D, B, H) before the first step, None for zeros.
@@ -221,7 +221,8 @@ cdef class Conditioned:
             check_array(array, "states", state_shape, "(L D, B, H)", self.dtype)
         last = tuple([np.empty(state_shape, self.dtype) for _ in range(self.n_states)])
         cdef cnp.ndarray y = np.empty([B, O] if network.last else [T, B, O], self.dtype) if O else None
-        pins = pinned((self.parameters, inputs, *(states or ()), *(array for array in (lengths, context) if array is not None)))
+        given = [array for array in (lengths, context) if array is not None]
+        pins = pinned((self.parameters, inputs, *(states or ()), *given))
         cdef network_input i
         memset(&i, 0, sizeof(i))
         if network.vectors:

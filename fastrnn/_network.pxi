@@ -173,8 +173,8 @@ cdef class Network:
               size_t batch_size, bint random_chunks, str optimizer, dict settings, **course):
         """Up to `iterations` iterations; parameters, states and slots are updated in place.
 
-        course: what COURSE names. text (n,), of uint8, uint16, uint32 or int64, holds tokens in [0, V); states are arrays (L, B, H); slots those of
-        the optimizer, (N,) each. Limits of infinity clip nothing.
+        course: what COURSE names. text (n,), of uint8, uint16, uint32 or int64, holds tokens in [0, V); states are arrays
+        (L, B, H); slots those of the optimizer, (N,) each. Limits of infinity clip nothing.
 
         Returns how many were done, the position, the last loss, the smooth loss, and the error that ended it early, or
         None: NumericalError, IndexError for a token, or what a signal's handler raised. What is returned and the arrays

@@ -213,7 +213,8 @@ cdef class Stack:
         cdef tuple last = self.new_states(B)
         cdef stack_input source = self.input_of(x, one_hot, h0, None)
         cdef stack_output target = self.output_of(y_all, last)
-        cdef fastrnn_batch batch = fastrnn_batch(T=min(T, steps), B=B, lengths=NULL, one_hot=one_hot, embeddings=0, dropout=0)
+        cdef fastrnn_batch batch = fastrnn_batch(T=min(T, steps), B=B, lengths=NULL, one_hot=one_hot, embeddings=0,
+                                                 dropout=0)
         cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
         cdef _Workspace workspace = self.workspaces.take(bytes.forward), tape = self.tapes.take(bytes.tape)
         cdef size_t size = 8 if self.double_precision else 4

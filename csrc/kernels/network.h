@@ -29,7 +29,7 @@ typedef struct {
     size_t V, v;              /* outputs; numbers from row to row of ys */
 } network_call;
 
-/* Where tokens are more than the rows of the table that they stand for, W_ih is applied to the table and not to each token. */
+/* Where tokens are more than the rows of the table that they stand for, W_ih is applied to these, not to each token. */
 static bool reads_table(const fastrnn_network *network, size_t N)
 {
     return network->embeddings > 0 && network->embeddings < N && network->context == 0;
@@ -203,8 +203,8 @@ static TYPED(fastrnn_stack_input) stack_input_of(const network_call *call, const
                                         .dropout = m->factors};
 }
 
-/* The factors of the last layer's dropout, for (T B, D H) or, of a network that puts out one row for each sequence, (B, D H);
- * NULL: none. */
+/* The factors of the last layer's dropout, for (T B, D H) or, of a network that puts out one row for each sequence, (B,
+ * D H); NULL: none. */
 static const real *top_dropout(const network_call *call, const network_memory *m)
 {
     return call->batch.dropout ? m->factors + (call->stack->layers - 1) * call->cells * call->width : NULL;
