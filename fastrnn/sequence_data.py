@@ -113,6 +113,8 @@ class SequenceData:
     def _decided(self, inputs: Sequences, rows: "NDArray[Any]") -> SequenceSettings:
         """The settings, with what they leave open as these data have it."""
         settings, steps = self.settings, inputs.steps
+        if settings.inputs and settings.input_size and settings.output_size:
+            return settings
         return replace(
             settings,
             inputs=settings.inputs or ("tokens" if steps.ndim == 1 else "vectors"),

@@ -17,12 +17,16 @@ typedef struct {
  * where they lie each is on a page of its own. */
 #define TERMS_AT_ONCE 240
 
-/* How many rows of a weight's gradient, `row` numbers each, are computed before they are used, whole LINE_REALS of them.
+/* How many of the M rows of a weight's gradient, `row` numbers each, are computed before they are used, whole LINE_REALS of them.
  * Those of a short sum take 16 KB at most and are still in L1, those of a long one 512 KB, so that few passes over B
  * make them all. */
-static size_t rows_at_once(size_t row, size_t K)
+static size_t rows_at_once(size_t M, size_t row, size_t K)
 {
-    const size_t bytes = K < LONG_SUM ? 16384 : 524288, lines = bytes / (LINE_REALS * row * sizeof(real));
+    const size_t bytes = K < LONG_SUM ? 16384 : 524288;
+    if (whole_lines(M) * row * sizeof(real) <= bytes) {
+        return whole_lines(M);
+    }
+    const size_t lines = bytes / (LINE_REALS * row * sizeof(real));
     return (lines > 1 ? lines : 1) * LINE_REALS;
 }
 
@@ -30,7 +34,7 @@ static size_t rows_at_once(size_t row, size_t K)
  * rows, and the copy of A. */
 static size_t some_rows_size(size_t M, size_t N, size_t K)
 {
-    const size_t row = padded_row(N), most = rows_at_once(row, K), all = whole_lines(M), rows = most < all ? most : all;
+    const size_t row = padded_row(N), most = rows_at_once(M, row, K), all = whole_lines(M), rows = most < all ? most : all;
     return rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows));
 }
 
@@ -97,7 +101,7 @@ static void long_product(size_t M, left_factor A, right_factor B, real *C, real 
 static void weight_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
                             real *some_rows)
 {
-    const size_t at_once = rows_at_once(padded_row(weight->N), B.K);
+    const size_t at_once = rows_at_once(weight->M, padded_row(weight->N), B.K);
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};

@@ -49,6 +49,9 @@ typedef struct {
 
 INLINE partition cut(size_t n, size_t largest)
 {
+    if (n <= largest) { /* most often, and then there is nothing to divide, which takes as long as a small tile */
+        return (partition){1, n, 0};
+    }
     const uint32_t parts = (uint32_t)((n + largest - 1) / largest); /* n < 2^24: the division may be the short one */
     return (partition){parts, (uint32_t)n / parts, (uint32_t)n % parts};
 }
@@ -268,7 +271,7 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             const bool last = block + 1 == blocks.parts;
             const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
             size_t unasked = outgrows_L1 && !(last && p + 1 == columns.parts) ? call.K : 0;
-            const size_t share = (call.K * TILE_ROWS + M - 1) / M;
+            const size_t share = unasked > 0 ? (call.K * TILE_ROWS + M - 1) / M : 0;
             for (size_t i = 0, rows; i < M; i += rows) {
                 rows = tile_height(M - i);
                 if (unasked > 0) {
