@@ -1,6 +1,7 @@
 """The sides in PyTorch: nn.LSTM and nn.GRU over whole sequences, and the loop that one writes around them. The batches
 are tensors before the clock runs, time their first axis, and Adam is the fused one: the fastest of its forms here."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any
@@ -14,7 +15,7 @@ torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
 
 
-class Training:
+class Training(ABC):
     """The loop. `modules`, by the names that the weights have; what has no weights is 0 and stays 0."""
 
     def __init__(
@@ -31,8 +32,8 @@ class Training:
         self.optimizer = torch.optim.Adam(self.trained, learning_rate, fused=True)
         self.batches = cycle(batches)
 
-    def loss(self, *batch: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def loss(self, *batch: Any) -> Any: ...
 
     def run(self, times: int) -> None:
         for batch in islice(self.batches, times):
