@@ -9,9 +9,9 @@ static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_r
 {
     const size_t H = shape->H, V = shape->V;
     transpose(H, V, from->rnn.Wxh, V, to->Wxh_rows, w->h, TRANSPOSE_PADDED);
-    pack(H, H, from->rnn.Whh, to->Whh);
+    pack(w->panel_vecs, H, H, from->rnn.Whh, to->Whh);
     copy_to_padded(1, H, from->rnn.bh, to->bh, w->h);
-    pack(V, H, from->output.Why, to->Why);
+    pack(PANEL_VECS, V, H, from->output.Why, to->Why);
     copy_to_padded(1, V, from->output.by, to->by, w->v);
 }
 
@@ -20,8 +20,8 @@ static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from
 {
     const size_t H = shape->H, V = shape->V;
     transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, TRANSPOSE_DENSE);
-    unpack(H, H, from->Whh, to->rnn.Whh);
-    unpack(V, H, from->Why, to->output.Why);
+    unpack(w->panel_vecs, H, H, from->Whh, to->rnn.Whh);
+    unpack(PANEL_VECS, V, H, from->Why, to->output.Why);
     copy_from_padded(1, H, from->bh, w->h, to->rnn.bh);
     copy_from_padded(1, V, from->by, w->v, to->output.by);
 }
@@ -31,8 +31,8 @@ static void char_rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fas
 {
     const size_t H = shape->H, V = shape->V;
     char_rnn_pack(shape, model, w, &w->parameters);
-    transpose_packed(H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
-    transpose_packed(V, H, w->parameters.Why, 0, V, w->Why_transposed);
+    transpose_packed(w->panel_vecs, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
+    transpose_packed(PANEL_VECS, V, H, w->parameters.Why, 0, V, w->Why_transposed);
 }
 
 /* The recurrent layer as a strand: hs[0] is the state before the first step. */
@@ -44,6 +44,7 @@ static strand char_rnn_strand(const fastrnn_shape *shape, const workspace_layout
                     .u = w->h,
                     .slot_row = w->h,
                     .rows = {shape->T, shape->B, NULL},
+                    .panel_vecs = w->panel_vecs,
                     .hs = w->hs,
                     .slots = w->hs + shape->B * w->h,
                     .Whh_transposed = w->Whh_transposed,
@@ -91,10 +92,11 @@ static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w,
                                .gradient = gradients->Whh,
                                .parameter = w->parameters.Whh,
                                .memory = w->memory.Whh,
-                               .transposed = w->Whh_transposed};
+                               .transposed = w->Whh_transposed,
+                               .panel_vecs = w->panel_vecs};
     const weight_target bh = {
         .N = H, .gradient = gradients->bh, .parameter = w->parameters.bh, .memory = w->memory.bh};
-    const right_factor hs_before = {.data = w->hs, .K = TB, .N = H, .row = h};
+    const right_factor hs_before = unpacked(w->hs, TB, H, h);
     weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
     bias_gradient(use, TB, w->dhs, h, &bh, w->dbias);
     input_backward(shape, w, inputs, use, gradients->Wxh);
@@ -119,8 +121,9 @@ static void output_gradients(const fastrnn_shape *shape, const workspace_layout 
                                .gradient = gradients->Why,
                                .parameter = w->parameters.Why,
                                .memory = w->memory.Why,
-                               .transposed = w->Why_transposed};
-    const right_factor hs = {.data = w->hs + shape->B * w->h, .K = TB, .N = H, .row = w->h}; /* from h_0 on */
+                               .transposed = w->Why_transposed,
+                               .panel_vecs = PANEL_VECS};
+    const right_factor hs = unpacked(w->hs + shape->B * w->h, TB, H, w->h); /* from h_0 on */
     const weight_target by = {
         .N = V, .gradient = gradients->by, .parameter = w->parameters.by, .memory = w->memory.by};
     weight_gradient(use, (left_factor){w->ys, 1, w->v}, hs, &Why, w->some_rows);

@@ -44,6 +44,7 @@ typedef struct {
     size_t M, N;
     real *gradient;
     real *parameter, *memory, *transposed;
+    size_t panel_vecs; /* of these, and of the rows of the gradient while they are in some_rows */
 } weight_target;
 
 /* Rows of a gradient, padded to whole registers, go to the caller's matrix. */
@@ -61,20 +62,20 @@ static void hand_over(const gradient_use *use, size_t rows, size_t columns, cons
  * each other, in the gradient as in the parameter and the memory. */
 static void update_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
-    const partition panels = panels_of(weight->N);
+    const partition panels = panels_of(weight->panel_vecs, weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
         const size_t at = weight->M * c.first + i0 * c.width;
         clipped_adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
                         weight->parameter + at);
     }
-    transpose_packed(weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
+    transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
 }
 
 /* The same rows go to the caller. */
 static void return_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
-    const partition panels = panels_of(weight->N);
+    const partition panels = panels_of(weight->panel_vecs, weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
         hand_over(use, n, c.filled, rows + n * c.first, c.width, weight->gradient + i0 * weight->N + c.first,
@@ -101,6 +102,7 @@ static void long_product(size_t M, left_factor A, right_factor B, real *C, real 
 static void weight_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
                             real *some_rows)
 {
+    B.panel_vecs = weight->panel_vecs;
     const size_t at_once = rows_at_once(weight->M, padded_row(weight->N), B.K);
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;

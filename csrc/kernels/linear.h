@@ -45,7 +45,7 @@ static fastrnn_linear_bytes linear_memory(size_t N, size_t I, size_t O)
 static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
                         real *packed_W, real *y, size_t y_row)
 {
-    pack_transposed(I, O, layer->Why, packed_W);
+    pack_transposed(PANEL_VECS, I, O, layer->Why, packed_W);
     for (size_t n = 0; layer->by != NULL && n < N; n++) {
         copy_to_padded(1, O, layer->by, y + n * y_row, y_row);
     }
@@ -57,9 +57,9 @@ static void linear_weights_back(const gradient_use *use, size_t N, size_t I, siz
                                 const real *dy, size_t y_row, const TYPED(fastrnn_linear) *gradients, real *some_rows,
                                 real *sums)
 {
-    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why};
+    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why, .panel_vecs = PANEL_VECS};
     const weight_target b = {.N = O, .gradient = gradients->by};
-    const right_factor inputs = {.data = x, .K = N, .N = I, .row = x_row};
+    const right_factor inputs = unpacked(x, N, I, x_row);
     weight_gradient(use, (left_factor){dy, 1, y_row}, inputs, &W, some_rows);
     if (gradients->by != NULL) {
         bias_gradient(use, N, dy, y_row, &b, sums);
@@ -70,7 +70,7 @@ static void linear_weights_back(const gradient_use *use, size_t N, size_t I, siz
 static void linear_inputs_back(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *dy,
                                size_t y_row, real *packed_W, real *dx, size_t x_row)
 {
-    pack(O, I, layer->Why, packed_W);
+    pack(PANEL_VECS, O, I, layer->Why, packed_W);
     product(N, (left_factor){dy, y_row, 1}, packed(packed_W, O, I), dx, x_row, false);
 }
 

@@ -141,12 +141,15 @@ typedef struct {
 INLINE update_registers adagrad_step(update_registers x, const void *constants)
 {
     const adagrad_constants *c = constants;
-    const vec g = decayed(x.gradient, c->weight_decay, x.parameter), eps = vec_set1(c->eps);
-    const vec scaled = vec_mul(vec_set1(c->learning_rate), g);
+    const vec g = decayed(x.gradient, c->weight_decay, x.parameter);
+    const vec eps = vec_set1(c->eps), rate = vec_set1(-c->learning_rate), half_rate = vec_set1(-c->learning_rate / 2);
     x.squares = vec_fma(g, g, x.squares);
-    const vec change = c->eps_inside_sqrt ? vec_mul(scaled, vec_rsqrt(vec_add(x.squares, eps)))
-                                          : vec_div(scaled, vec_add(vec_sqrt(x.squares), eps));
-    x.parameter = vec_sub(x.parameter, change);
+    if (c->eps_inside_sqrt) {
+        const inverse_root r = vec_rsqrt(vec_add(x.squares, eps));
+        x.parameter = vec_fma(vec_mul(g, r.estimate), vec_fma(half_rate, r.error, rate), x.parameter);
+    } else {
+        x.parameter = vec_add(x.parameter, vec_div(vec_mul(rate, g), vec_add(vec_sqrt(x.squares), eps)));
+    }
     return x;
 }
 

@@ -6,9 +6,30 @@ static size_t packed_size(size_t K, size_t N)
     return K * whole_lines(N);
 }
 
+/* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If it is a little larger than
+ * L1, narrow panels leave more of what was read last there, although A is read once for each; the L1 may have 48 KB. */
+static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
+{
+    const size_t L1 = 48 * 1024, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
+    const partition wide = cut(vecs_in(N), PANEL_VECS);
+    const bool narrow = rows == 1 && K * wide.width * row > L1 && all <= 3 * L1;
+    return narrow ? 4 : PANEL_VECS;
+}
+
+static right_factor packed_in(size_t panel_vecs, const real *data, size_t K, size_t N)
+{
+    return (right_factor){.data = data, .K = K, .N = N, .panel_vecs = panel_vecs};
+}
+
 static right_factor packed(const real *data, size_t K, size_t N)
 {
-    return (right_factor){.data = data, .K = K, .N = N};
+    return packed_in(PANEL_VECS, data, K, N);
+}
+
+/* Rows of N numbers as they lie, `row` apart. */
+static right_factor unpacked(const real *data, size_t K, size_t N, size_t row)
+{
+    return (right_factor){.data = data, .K = K, .N = N, .row = row, .panel_vecs = PANEL_VECS};
 }
 
 /* A panel's columns: from `first` on, `width` with the padding, `filled` of them within the matrix. */
@@ -16,9 +37,9 @@ typedef struct {
     size_t first, width, filled;
 } panel;
 
-static partition panels_of(size_t N)
+static partition panels_of(size_t panel_vecs, size_t N)
 {
-    return cut(vecs_in(N), PANEL_VECS);
+    return cut(vecs_in(N), panel_vecs);
 }
 
 static panel panel_at(const partition *panels, size_t N, size_t p)
@@ -27,10 +48,10 @@ static panel panel_at(const partition *panels, size_t N, size_t p)
     return (panel){first, end - first, (end < N ? end : N) - first};
 }
 
-/* Packed (K, N) = src, dense. */
-static void pack(size_t K, size_t N, const real *src, real *dst)
+/* Packed (K, N) = src, dense, in panels of at most panel_vecs registers. */
+static void pack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
 {
-    const partition panels = panels_of(N);
+    const partition panels = panels_of(panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
         for (size_t k = 0; k < K; k++) {
@@ -49,9 +70,9 @@ static bool lies_well(size_t N, const real *rows)
 }
 
 /* Packed (K, N) = src, dense (N, K), transposed. */
-static void pack_transposed(size_t K, size_t N, const real *src, real *dst)
+static void pack_transposed(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
 {
-    const partition panels = panels_of(N);
+    const partition panels = panels_of(panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
         transpose(c.filled, K, src + c.first * K, K, dst + K * c.first, c.width, TRANSPOSE_PADDED);
@@ -59,9 +80,9 @@ static void pack_transposed(size_t K, size_t N, const real *src, real *dst)
 }
 
 /* dst, dense (K, N) = src, packed. */
-static void unpack(size_t K, size_t N, const real *src, real *dst)
+static void unpack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
 {
-    const partition panels = panels_of(N);
+    const partition panels = panels_of(panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
         for (size_t k = 0; k < K; k++) {
@@ -72,9 +93,9 @@ static void unpack(size_t K, size_t N, const real *src, real *dst)
 
 /* Rows first ... end - 1 of a packed (M, N) matrix become columns of its packed transpose (N, M). `first` is a multiple
  * of VEC_LANES, and so is `end` unless it is M: whole registers of the transpose are written. */
-static void transpose_packed(size_t M, size_t N, const real *src, size_t first, size_t end, real *dst)
+static void transpose_packed(size_t panel_vecs, size_t M, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
-    const partition panels = panels_of(N), panels_to = panels_of(M);
+    const partition panels = panels_of(panel_vecs, N), panels_to = panels_of(panel_vecs, M);
     for (size_t q = 0; q < panels_to.parts; q++) {
         const panel to = panel_at(&panels_to, M, q);
         const size_t i0 = first > to.first ? first : to.first;

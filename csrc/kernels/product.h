@@ -14,13 +14,14 @@
  * The order in which an element of C is summed follows from the sizes alone, so that the same input gives the same bits.
  *
  * Packing. With M = 1 the whole of B is read for each product and the speed is that of the caches. So B is packed in
- * panels of at most PANEL_VECS registers of columns, each panel contiguous from k = 0 on: one stream, aligned, that
+ * panels of a few registers of columns, PANEL_VECS at most, each panel contiguous from k = 0 on: one stream, aligned, that
  * the prefetcher follows, with as many sums in flight as the latency of an addition asks for. With more rows, tiles of
  * TILE_ROWS take the columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers,
  * and blocks of k that keep the part in L1. Panels, parts and blocks are of even size: 13 registers are 7 + 6, never
  * 12 + 1. */
 
 #define PANEL_VECS 12
+
 
 /* The left factor: A(i, k) = data[i * i_step + k * k_step]. */
 typedef struct {
@@ -32,8 +33,9 @@ typedef struct {
 typedef struct {
     const real *data;
     size_t K, N;
-    size_t row;    /* numbers from row to row; 0 for a packed matrix */
-    bool backward; /* take the panels from last to first; changes no result */
+    size_t row;        /* numbers from row to row; 0 for a packed matrix */
+    size_t panel_vecs; /* registers of a panel at most: of B, if that is packed, and of C, if that is */
+    bool backward;     /* take the panels from last to first; changes no result */
 } right_factor;
 
 static size_t vecs_in(size_t n)
@@ -302,7 +304,7 @@ INLINE size_t rows_of_A_at_once(size_t M, size_t K)
 /* product, below, with all that may be added to A B: C itself, or a bias (N), padded as C's rows are, or NULL. */
 static void product_added(size_t M, left_factor A, right_factor B, const real *bias, bool accumulate, real *C, size_t C_row)
 {
-    const partition panels = cut(vecs_in(B.N), PANEL_VECS);
+    const partition panels = cut(vecs_in(B.N), B.panel_vecs);
     const size_t at_once = rows_of_A_at_once(M, B.K);
     for (size_t i = 0; i < M; i += at_once) {
         const size_t rows = M - i < at_once ? M - i : at_once;

@@ -5,6 +5,7 @@ static strand strand_of(const stack_call *call, const strand_tape *tape)
 {
     return (strand){.B = call->batch->B, .H = call->H, .h = call->h, .u = call->u,
                     .slot_row = call->slot_row, .rows = call->plan.rows,
+                    .panel_vecs = recurrent_panel_vecs(call->cell, call->batch->B, call->H),
                     .hs = tape->hs, .cs = tape->cs, .slots = tape->slots};
 }
 
@@ -74,7 +75,7 @@ static void embedded_slots(const stack_call *call, const int64_t *indices, const
     const slot_range inputs = {0, cell->input_slots};
     const size_t H = call->H, u = call->u, I = call->stack->input_size, row = table_row(call);
     const size_t width = range_width(inputs, H, u);
-    pack_gates_transposed(cell, inputs, H, u, I, W_ih, w->Wih_transposed);
+    pack_gates_transposed(PANEL_VECS, cell, inputs, H, u, I, W_ih, w->Wih_transposed);
     product(call->batch->embeddings, (left_factor){embedding, I, 1}, packed(w->Wih_transposed, I, width), w->table, row,
             false);
     one_hot_forward(call->N, indices, w->table, row, width, w->bias, cell->slots * u, slots, call->slot_row);
@@ -89,7 +90,7 @@ static void dense_slots(const stack_call *call, size_t layer, const strand_tape 
     const size_t I = stack_inputs(call->stack, layer), N = range_width(inputs, call->H, call->u);
     /* a slot to which the state adds, and not the input */
     const size_t whole = cell->input_slots * call->u, left = in_range(cell->products[0], cell->input_slots) ? call->u : 0;
-    pack_gates_transposed(cell, inputs, call->H, call->u, I, W_ih, packed_W);
+    pack_gates_transposed(PANEL_VECS, cell, inputs, call->H, call->u, I, W_ih, packed_W);
     product_added(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(packed_W, I, N), bias, false, slots,
                   call->slot_row);
     for (size_t n = 0; left > 0 && n < call->N; n++) {
@@ -136,7 +137,7 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
         } else {
             dense_slots(call, layer, &tape, W_ih, w->bias, w->Wih_transposed, s.slots);
         }
-        pack_recurrent_transposed(cell, H, u, parameters + p.W_hh, w->Whh_transposed);
+        pack_recurrent_transposed(s.panel_vecs, cell, H, u, parameters + p.W_hh, w->Whh_transposed);
         s.Whh_transposed = w->Whh_transposed;
         through_time(cell, &s);
     }
@@ -212,11 +213,11 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
 {
     const cell_kind *cell = call->cell;
     const size_t H = call->H, u = call->u;
-    const right_factor before = {
-        .data = states_before_rows(call, s, w->hs_before), .K = call->N, .N = H, .row = call->h};
-    const right_factor reset = {.data = s->slots + GRU_RESET_STATE * u, .K = call->N, .N = H, .row = s->slot_row};
+    const right_factor before = unpacked(states_before_rows(call, s, w->hs_before), call->N, H, call->h);
+    const right_factor reset = unpacked(s->slots + GRU_RESET_STATE * u, call->N, H, s->slot_row);
     for (size_t slot = 0; slot < cell->slots; slot++) {
-        const weight_target weight = {.M = H, .N = H, .gradient = dW_hh + cell->gate[slot] * H * H};
+        const weight_target weight = {
+            .M = H, .N = H, .gradient = dW_hh + cell->gate[slot] * H * H, .panel_vecs = PANEL_VECS};
         const left_factor d_transposed = {d->data + slot * u, 1, d->row};
         if (in_range(cell->products[0], slot)) {
             weight_gradient(&w->use, d_transposed, before, &weight, w->some_rows);
@@ -283,7 +284,8 @@ static void dense_weights_back(const stack_call *call, right_factor x, const slo
     const cell_kind *cell = call->cell;
     const size_t H = call->H;
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        const weight_target weight = {.M = H, .N = x.N, .gradient = dW_ih + cell->gate[slot] * H * x.N};
+        const weight_target weight = {
+            .M = H, .N = x.N, .gradient = dW_ih + cell->gate[slot] * H * x.N, .panel_vecs = PANEL_VECS};
         weight_gradient(&w->use, (left_factor){d->data + slot * call->u, 1, d->row}, x, &weight, w->some_rows);
     }
 }
@@ -302,7 +304,7 @@ static void embedded_weights_back(const stack_call *call, const int64_t *indices
             memset(w->embedding + x * x_row, 0, x_row * sizeof(real));
         }
     }
-    dense_weights_back(call, (right_factor){.data = w->embedding, .K = V, .N = I, .row = x_row}, &table, dW_ih, w);
+    dense_weights_back(call, unpacked(w->embedding, V, I, x_row), &table, dW_ih, w);
 }
 
 static void input_weights_back(const stack_call *call, size_t layer, const strand_tape *tape, const slot_gradients *d,
@@ -314,7 +316,7 @@ static void input_weights_back(const stack_call *call, size_t layer, const stran
     } else if (is_one_hot(call, layer)) {
         one_hot_weights_back(call, tape->indices, d, dW_ih, w);
     } else {
-        dense_weights_back(call, (right_factor){.data = tape->x, .K = call->N, .N = I, .row = tape->x_row}, d, dW_ih, w);
+        dense_weights_back(call, unpacked(tape->x, call->N, I, tape->x_row), d, dW_ih, w);
     }
 }
 
@@ -325,7 +327,7 @@ static void inputs_back(const stack_call *call, size_t layer, size_t N, const sl
     const cell_kind *cell = call->cell;
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        pack(H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
+        pack(PANEL_VECS, H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
         product(N, (left_factor){d->data + slot * call->u, d->row, 1}, packed(w->Wih, H, I), dx, dx_row, slot > 0);
     }
 }
@@ -377,7 +379,7 @@ static void strand_backward(const stack_call *call, size_t layer, size_t directi
     states_from_caller(&call->plan, H, states_of(call, output_gradient->cn, layer, direction), s.dc, s.h);
     if (call->N > 0) {
         if (s.W_dense == NULL) {
-            pack_recurrent(cell, H, parameters + p.W_hh, w->Whh);
+            pack_recurrent(s.panel_vecs, cell, H, parameters + p.W_hh, w->Whh);
         }
         back_through_time(cell, &s);
         const slot_gradients d = {cell->in_place ? s.dhs : s.slots, call->slot_row};

@@ -25,6 +25,7 @@ typedef struct {
     step_rows rows;
     real *hs, *cs;        /* (B + N, h) the states before the first step, then after each; cs: an LSTM's */
     real *slots;          /* (N, slot_row) */
+    size_t panel_vecs;    /* of packed recurrent weights */
     const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
@@ -60,6 +61,17 @@ INLINE real *slots_at(const strand *s, size_t t)
     return s->slots + rows_before(&s->rows, t) * s->slot_row;
 }
 
+static size_t recurrent_slots(const cell_kind *cell)
+{
+    return cell->products[0].count + cell->products[1].count;
+}
+
+/* Of W_hh, packed either way, for B sequences. */
+static size_t recurrent_panel_vecs(const cell_kind *cell, size_t B, size_t H)
+{
+    return swept_panel_vecs(B, H, recurrent_slots(cell) * H);
+}
+
 /* Numbers that the slots of a range take side by side: one alone needs no room for the next. */
 static size_t range_width(slot_range range, size_t H, size_t u)
 {
@@ -82,7 +94,7 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
         return;
     }
     const size_t earlier = p == 0 ? 0 : cell->products[0].count;
-    right_factor weights = packed(s->Whh_transposed + earlier * H * s->u, H, range_width(range, H, s->u));
+    right_factor weights = packed_in(s->panel_vecs, s->Whh_transposed + earlier * H * s->u, H, range_width(range, H, s->u));
     weights.backward = t % 2;
     product(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
 }
@@ -101,10 +113,11 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
                          real *to, bool accumulate, size_t t)
 {
     const size_t H = s->H;
-    right_factor weights = {.K = H, .N = H};
+    right_factor weights = {.K = H, .N = H, .panel_vecs = s->panel_vecs};
     if (s->W_dense) {
         weights.data = s->W_dense + cell->gate[slot] * H * H;
         weights.row = H;
+        weights.panel_vecs = PANEL_VECS;
     } else {
         weights.data = s->Whh + recurrent_index(cell, slot) * packed_size(H, H);
     }

@@ -161,11 +161,6 @@ static size_t table_size(const stack_call *call)
     return needed ? V * table_row(call) : 0;
 }
 
-static size_t recurrent_slots(const cell_kind *cell)
-{
-    return cell->products[0].count + cell->products[1].count;
-}
-
 typedef struct {
     real *Wih_transposed; /* packed (inputs, input slots u) */
     real *table;

@@ -21,7 +21,8 @@ typedef struct {
 } packed_model;
 
 typedef struct {
-    size_t h, v; /* numbers from row to row */
+    size_t h, v;       /* numbers from row to row */
+    size_t panel_vecs; /* of Whh and Whh_transposed */
     packed_model parameters, memory;
     real *Whh_transposed, *Why_transposed;
     real *hs, *dhs, *dh, *ys;
@@ -59,6 +60,7 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     uintptr_t next = begin;
     w->h = h;
     w->v = v;
+    w->panel_vecs = swept_panel_vecs(B, H, H);
     w->parameters = take_model(&next, H, V);
     w->Whh_transposed = take(&next, packed_size(H, H) * size);
     w->Why_transposed = take(&next, packed_size(H, V) * size);

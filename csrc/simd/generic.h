@@ -4,6 +4,8 @@
 typedef real vec __attribute__((vector_size(VEC_BITS / 8)));
 typedef real_bits vec_bits __attribute__((vector_size(VEC_BITS / 8)));
 
+#include "inverse_root.h"
+
 #define TILE_ROWS 4
 #define TILE_VECS 2 /* 4 rows x 2 vectors of sums: 16 registers also hold the product before it is added */
 
@@ -55,7 +57,7 @@ INLINE vec vec_sqrt(vec a)
     return a;
 }
 
-INLINE vec vec_rsqrt(vec a) { return 1 / vec_sqrt(a); }
+INLINE inverse_root vec_rsqrt(vec a) { return (inverse_root){1 / vec_sqrt(a), vec_set1(0)}; }
 
 INLINE vec vec_blend(vec_bits mask, vec a, vec b)
 {

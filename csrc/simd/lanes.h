@@ -8,7 +8,7 @@
  * Loads and stores need no alignment. A tail is the first n lanes, 1 <= n < VEC_LANES: memory past them is neither
  * read nor written, and the lanes that are not loaded hold `fill`. vec_min and vec_max return their second operand
  * where either is NaN, so that vec_min(limit, x) lets a NaN in x through. vec_rsqrt is 1 / sqrt(x) within 2 ulp for
- * normal x > 0, vec_sqrt is sqrt(x) within 3 ulp for normal x >= 0, infinity and NaN, vec_quotient is a / b within 2 ulp
+ * normal x > 0, in two parts (inverse_root.h), vec_sqrt is sqrt(x) within 3 ulp for normal x >= 0, infinity and NaN, vec_quotient is a / b within 2 ulp
  * for 1 <= b < 2^64. vec_zip_low is a0 b0 a1 b1 ... of the lower halves of the registers, vec_zip_high of the upper
  * ones. */
 #ifndef FASTRNN_SIMD_LANES_H

@@ -13,6 +13,8 @@ typedef uint32x4_t vec_bits;
 #define NEON(operation) NEON_EXPAND(operation, q_f32)
 #endif
 
+#include "inverse_root.h"
+
 #define TILE_ROWS 8
 #define TILE_VECS 3 /* 8 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 28 of 32 registers */
 
@@ -43,7 +45,7 @@ INLINE vec vec_div(vec a, vec b) { return NEON(vdiv)(a, b); }
 INLINE vec vec_quotient(vec a, vec b) { return vec_div(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return NEON(vfma)(c, a, b); }
 INLINE vec vec_sqrt(vec a) { return NEON(vsqrt)(a); }
-INLINE vec vec_rsqrt(vec a) { return NEON(vdiv)(vec_set1(1), vec_sqrt(a)); }
+INLINE inverse_root vec_rsqrt(vec a) { return (inverse_root){NEON(vdiv)(vec_set1(1), vec_sqrt(a)), vec_set1(0)}; }
 INLINE vec vec_abs(vec a) { return NEON(vabs)(a); }
 INLINE vec vec_copysign(vec a, vec sign) { return NEON(vbsl)(vec_sign_bit(), sign, a); }
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise) { return NEON(vbsl)(NEON(vclt)(a, b), then, otherwise); }

@@ -26,6 +26,8 @@ typedef __m256d vec;
 typedef __m256 vec;
 #endif
 
+#include "inverse_root.h"
+
 #if VEC_BITS == 512
 #define TILE_ROWS 8
 #define TILE_VECS 3 /* 8 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 28 of 32 registers */
@@ -106,11 +108,11 @@ INLINE vec vec_quotient(vec a, vec b)
     return vec_mul(a, vec_reciprocal_refine(b, vec_reciprocal_refine(b, _mm512_rcp14_pd(b))));
 }
 
-/* 14 bits, 28, 56. An infinite x would turn the refinement into NaN; its result is 0. */
-INLINE vec vec_rsqrt(vec x)
+/* 14 bits, 28, 56. The estimate of an infinite x is 0, and stays so where x times it is not NaN. */
+INLINE inverse_root vec_rsqrt(vec x)
 {
-    vec y = vec_rsqrt_refine(x, vec_rsqrt_refine(x, _mm512_rsqrt14_pd(x)));
-    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, vec_set1(INFINITY), _CMP_EQ_OQ), y, vec_set1(0));
+    const vec finite = vec_min(vec_set1(REAL_LARGEST), x), y = vec_rsqrt_refine(finite, _mm512_rsqrt14_pd(x));
+    return (inverse_root){y, vec_rsqrt_error(finite, y)};
 }
 
 INLINE vec vec_zip_low(vec a, vec b)
@@ -134,10 +136,10 @@ INLINE vec vec_quotient(vec a, vec b)
     return vec_mul(a, vec_reciprocal_refine(b, _mm512_rcp14_ps(b)));
 }
 
-INLINE vec vec_rsqrt(vec x)
+INLINE inverse_root vec_rsqrt(vec x)
 {
-    vec y = vec_rsqrt_refine(x, _mm512_rsqrt14_ps(x));
-    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, vec_set1(INFINITY), _CMP_EQ_OQ), y, vec_set1(0));
+    const vec y = _mm512_rsqrt14_ps(x);
+    return (inverse_root){y, vec_rsqrt_error(vec_min(vec_set1(REAL_LARGEST), x), y)};
 }
 
 INLINE vec vec_zip_low(vec a, vec b)
@@ -207,15 +209,16 @@ INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 #if REAL_BITS == 64
 INLINE vec vec_quotient(vec a, vec b) { return vec_div(a, b); } /* there is no estimate to begin with */
 
-/* From the halved exponent, 1/sqrt(x) within 3.5 % (the constant makes that error least), 1e-4, 3e-12, and exact. An
- * infinite x would turn the refinement into NaN, and a negative one would not. */
-INLINE vec vec_rsqrt(vec x)
+/* From the halved exponent, 1/sqrt(x) within 3.5 % (the constant makes that error least), 1e-4, 3e-12, and exact. Of an
+ * infinite x the estimate is not 0, and of a negative one not NaN, unless it is made so. */
+INLINE inverse_root vec_rsqrt(vec x)
 {
     const __m256i magic = _mm256_set1_epi64x(0x5fe6eb50c7b537a9);
     vec y = _mm256_castsi256_pd(_mm256_sub_epi64(magic, _mm256_srli_epi64(_mm256_castpd_si256(x), 1)));
-    y = vec_rsqrt_refine(x, vec_rsqrt_refine_more(x, vec_rsqrt_refine_more(x, y)));
+    y = vec_rsqrt_refine_more(x, vec_rsqrt_refine_more(x, y));
     y = _mm256_blendv_pd(y, vec_set1(0), _mm256_cmp_pd(x, vec_set1(INFINITY), _CMP_EQ_OQ));
-    return _mm256_blendv_pd(y, vec_set1(NAN), _mm256_cmp_pd(x, vec_set1(0), _CMP_LT_OQ));
+    y = _mm256_blendv_pd(y, vec_set1(NAN), _mm256_cmp_pd(x, vec_set1(0), _CMP_LT_OQ));
+    return (inverse_root){y, vec_rsqrt_error(vec_min(vec_set1(REAL_LARGEST), x), y)};
 }
 #else
 /* 12 bits, 36. */
@@ -224,10 +227,10 @@ INLINE vec vec_quotient(vec a, vec b)
     return vec_mul(a, vec_reciprocal_refine_more(b, _mm256_rcp_ps(b)));
 }
 
-INLINE vec vec_rsqrt(vec x)
+INLINE inverse_root vec_rsqrt(vec x)
 {
-    vec y = vec_rsqrt_refine_more(x, _mm256_rsqrt_ps(x));
-    return _mm256_blendv_ps(y, vec_set1(0), _mm256_cmp_ps(x, vec_set1(INFINITY), _CMP_EQ_OQ));
+    const vec y = _mm256_rsqrt_ps(x), e = vec_rsqrt_error(vec_min(vec_set1(REAL_LARGEST), x), y);
+    return (inverse_root){y, vec_fma(vec_mul(e, vec_set1((real)0.75)), e, e)};
 }
 #endif
 
@@ -269,8 +272,9 @@ INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(maskstore)(p, vec_firs
  * a finite number; infinity and NaN are their own roots. */
 INLINE vec vec_sqrt(vec x)
 {
-    const vec y = vec_rsqrt(vec_max(vec_set1(REAL_SMALLEST_NORMAL), x));
-    return vec_select_less(x, vec_set1(INFINITY), vec_mul(x, y), x);
+    const inverse_root r = vec_rsqrt(vec_max(vec_set1(REAL_SMALLEST_NORMAL), x));
+    const vec y = vec_mul(x, r.estimate), root = vec_fma(vec_mul(y, vec_set1((real)0.5)), r.error, y);
+    return vec_select_less(x, vec_set1(INFINITY), root, x);
 }
 #else
 INLINE vec vec_sqrt(vec x) { return MM(sqrt)(x); }
