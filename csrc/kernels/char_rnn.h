@@ -70,8 +70,7 @@ static void input_backward(const fastrnn_shape *shape, const workspace_layout *w
     one_hot_backward(shape->T * shape->B, V, inputs, w->dhs, h, H, w->dWxh_rows, h, w->occurs);
     for (size_t x = 0; x < V; x++) {
         if (use->way == GRADIENT_APPLIED && w->occurs[x]) {
-            clipped_adagrad(H, use->learning_rate, use->limit, w->dWxh_rows + x * h, w->memory.Wxh_rows + x * h,
-                    w->parameters.Wxh_rows + x * h);
+            hand_over(use, 1, H, w->dWxh_rows + x * h, h, w->parameters.Wxh_rows + x * h, h);
         } else if (use->way == GRADIENT_CLIPPED && !w->occurs[x]) {
             memset(w->dWxh_rows + x * h, 0, h * sizeof(real));
         }
@@ -82,23 +81,38 @@ static void input_backward(const fastrnn_shape *shape, const workspace_layout *w
     }
 }
 
+static void transpose_updated(const weight_target *weight, size_t first, size_t n)
+{
+    transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->to, first, first + n, weight->copies);
+}
+
+/* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose. */
+static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N, real *gradient, size_t panel_vecs,
+                                     real *weight, real *transposed)
+{
+    if (use->way != GRADIENT_APPLIED) {
+        return dense_target(M, N, gradient);
+    }
+    return (weight_target){.M = M,
+                           .N = N,
+                           .to = weight,
+                           .packed = true,
+                           .panel_vecs = panel_vecs,
+                           .follow = transpose_updated,
+                           .copies = transposed};
+}
+
 /* dWhh = sum over t of d_t h_{t-1}^T,  dWxh likewise with x_t,  dbh = sum of d_t. */
 static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
                           const gradient_use *use, const TYPED(fastrnn_rnn) *gradients)
 {
     const size_t H = shape->H, h = w->h, TB = shape->T * shape->B;
-    const weight_target Whh = {.M = H,
-                               .N = H,
-                               .gradient = gradients->Whh,
-                               .parameter = w->parameters.Whh,
-                               .memory = w->memory.Whh,
-                               .transposed = w->Whh_transposed,
-                               .panel_vecs = w->panel_vecs};
-    const weight_target bh = {
-        .N = H, .gradient = gradients->bh, .parameter = w->parameters.bh, .memory = w->memory.bh};
+    const bool applied = use->way == GRADIENT_APPLIED;
+    const weight_target Whh =
+        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, w->Whh_transposed);
     const right_factor hs_before = unpacked(w->hs, TB, H, h);
     weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
-    bias_gradient(use, TB, w->dhs, h, &bh, w->dbias);
+    bias_gradient(use, H, TB, w->dhs, h, applied ? w->parameters.bh : gradients->bh, w->dbias);
     input_backward(shape, w, inputs, use, gradients->Wxh);
 }
 
@@ -116,18 +130,12 @@ static void output_gradients(const fastrnn_shape *shape, const workspace_layout 
                              const TYPED(fastrnn_linear) *gradients)
 {
     const size_t H = shape->H, V = shape->V, TB = shape->T * shape->B;
-    const weight_target Why = {.M = V,
-                               .N = H,
-                               .gradient = gradients->Why,
-                               .parameter = w->parameters.Why,
-                               .memory = w->memory.Why,
-                               .transposed = w->Why_transposed,
-                               .panel_vecs = PANEL_VECS};
+    const bool applied = use->way == GRADIENT_APPLIED;
+    const weight_target Why =
+        char_rnn_target(use, V, H, gradients->Why, PANEL_VECS, w->parameters.Why, w->Why_transposed);
     const right_factor hs = unpacked(w->hs + shape->B * w->h, TB, H, w->h); /* from h_0 on */
-    const weight_target by = {
-        .N = V, .gradient = gradients->by, .parameter = w->parameters.by, .memory = w->memory.by};
     weight_gradient(use, (left_factor){w->ys, 1, w->v}, hs, &Why, w->some_rows);
-    bias_gradient(use, TB, w->ys, w->v, &by, w->dbias);
+    bias_gradient(use, V, TB, w->ys, w->v, applied ? w->parameters.by : gradients->by, w->dbias);
 }
 
 /* The loss over one sequence: the model is packed, hs[0] is h_{-1}; hs is written, and ys becomes dy. */

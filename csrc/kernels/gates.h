@@ -77,10 +77,10 @@ static void slot_biases(const cell_kind *cell, size_t H, size_t u, const real *b
     }
 }
 
-/* In the forward pass this was slot = b_ih + b_hh + ..., so now b_ih and b_hh get the sum of the slot's d over N rows.
- * sums has as many numbers as a row. */
+/* In the forward pass this was slot = b_ih + b_hh + ..., so now b_ih and b_hh get the sum of the slot's d over N rows; but
+ * with one_bias b_hh gets nothing of a slot that has b_ih. sums has as many numbers as a row. */
 static void slot_biases_back(const gradient_use *use, const cell_kind *cell, size_t H, size_t u, size_t N, const real *d,
-                             size_t d_row, real *db_ih, real *db_hh, real *sums)
+                             size_t d_row, bool one_bias, real *db_ih, real *db_hh, real *sums)
 {
     for (size_t slot = 0; slot < cell->slots; slot++) {
         const bool input = slot < cell->input_slots, recurrent = is_recurrent(cell, slot);
@@ -89,6 +89,9 @@ static void slot_biases_back(const gradient_use *use, const cell_kind *cell, siz
         }
         if (input) {
             hand_over(use, 1, H, sums, u, db_ih + cell->gate[slot] * H, H);
+        }
+        if (input && recurrent && one_bias) {
+            memset(sums, 0, u * sizeof(real));
         }
         if (recurrent) {
             hand_over(use, 1, H, sums, u, db_hh + cell->gate[slot] * H, H);

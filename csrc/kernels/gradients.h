@@ -1,13 +1,14 @@
 /* Where gradients with respect to parameters go as soon as they are there: clipped, into the caller's dense matrices;
- * added to what is in them; or clipped, through Adagrad, into the packed parameters. Either way a block of a gradient
- * lives for a few rows only, in L1. */
+ * added to what is in them; or through the optimizer into the parameters. Either way a block of a gradient lives for a
+ * few rows only, in L1. */
 
 typedef enum { GRADIENT_CLIPPED, GRADIENT_ADDED, GRADIENT_APPLIED } gradient_way;
 
 typedef struct {
     gradient_way way;
-    real limit;         /* each element is clipped to [-limit, limit], unless it is added */
-    real learning_rate; /* of Adagrad */
+    real limit;                    /* each element is clipped to [-limit, limit], if they are */
+    const update_rule *rule;       /* what they are applied by ... */
+    TYPED(fastrnn_update) buffers; /* ... in these: whatever goes to a parameter finds the rest in the same place */
 } gradient_use;
 
 /* A long sum, over K steps and sequences, reads much for each block of rows, and a short one little. */
@@ -38,48 +39,67 @@ static size_t some_rows_size(size_t M, size_t N, size_t K)
     return rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows));
 }
 
-/* A weight matrix (M, N) that its gradient reaches: the caller's dense gradient, or, to update, the packed parameter,
- * its optimizer's memory and the parameter's transpose, which is to follow. */
-typedef struct {
+/* A weight matrix (M, N), or for a gradient that isn't applied the matrix that it goes to. */
+typedef struct weight_target weight_target;
+struct weight_target {
     size_t M, N;
-    real *gradient;
-    real *parameter, *memory, *transposed;
-    size_t panel_vecs; /* of these, and of the rows of the gradient while they are in some_rows */
-} weight_target;
+    real *to;          /* dense, or packed in panels of panel_vecs */
+    bool packed;
+    size_t panel_vecs; /* of the rows of the gradient too while they are in some_rows */
+    /* Called when rows first ... first + n - 1 of a weight have been updated, for what is made of it; or NULL. */
+    void (*follow)(const weight_target *weight, size_t first, size_t n);
+    void *copies; /* follow's own */
+};
 
-/* Rows of a gradient, padded to whole registers, go to the caller's matrix. */
-static void hand_over(const gradient_use *use, size_t rows, size_t columns, const real *src, size_t src_row, real *dst,
-                      size_t dst_row)
+static weight_target dense_target(size_t M, size_t N, real *to)
 {
-    if (use->way == GRADIENT_ADDED) {
-        add_padded(rows, columns, src, src_row, dst, dst_row);
-    } else {
-        copy_clipped(rows, columns, src, src_row, use->limit, dst, dst_row);
+    return (weight_target){.M = M, .N = N, .to = to, .panel_vecs = PANEL_VECS};
+}
+
+/* An array of the optimizer's in the place that `to` has among the parameters. */
+static real *beside(const gradient_use *use, real *buffer, const real *to)
+{
+    return buffer == NULL ? NULL : buffer + (to - use->buffers.parameter);
+}
+
+/* Rows of a gradient, padded to whole registers, go where they belong. */
+static void hand_over(const gradient_use *use, size_t rows, size_t columns, const real *src, size_t src_row, real *to,
+                      size_t to_row)
+{
+    switch (use->way) {
+    case GRADIENT_ADDED:
+        add_padded(rows, columns, src, src_row, to, to_row);
+        break;
+    case GRADIENT_CLIPPED:
+        copy_clipped(rows, columns, src, src_row, use->limit, to, to_row);
+        break;
+    case GRADIENT_APPLIED: {
+        const TYPED(fastrnn_update) arrays = {to, src, beside(use, use->buffers.momentum, to),
+                                              beside(use, use->buffers.mean, to), beside(use, use->buffers.squares, to)};
+        const update_span span = {rows, columns, to_row, src_row};
+        apply_rule(use->rule, &span, &arrays);
+        break;
+    }
     }
 }
 
-/* Rows i0 ... i0 + n - 1 of the gradient, packed, go through Adagrad into the parameter. Within a panel the rows follow
- * each other, in the gradient as in the parameter and the memory. */
-static void update_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
+/* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the gradient as
+ * in a weight that is packed. */
+static void hand_over_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
     const partition panels = panels_of(weight->panel_vecs, weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, weight->N, p);
-        const size_t at = weight->M * c.first + i0 * c.width;
-        clipped_adagrad(n * c.width, use->learning_rate, use->limit, rows + n * c.first, weight->memory + at,
-                        weight->parameter + at);
+        const real *from = rows + n * c.first;
+        if (weight->packed) {
+            const size_t all = n * c.width;
+            hand_over(use, 1, all, from, all, weight->to + weight->M * c.first + i0 * c.width, all);
+        } else {
+            hand_over(use, n, c.filled, from, c.width, weight->to + i0 * weight->N + c.first, weight->N);
+        }
     }
-    transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->parameter, i0, i0 + n, weight->transposed);
-}
-
-/* The same rows go to the caller. */
-static void return_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
-{
-    const partition panels = panels_of(weight->panel_vecs, weight->N);
-    for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, weight->N, p);
-        hand_over(use, n, c.filled, rows + n * c.first, c.width, weight->gradient + i0 * weight->N + c.first,
-                  weight->N);
+    if (use->way == GRADIENT_APPLIED && weight->follow != NULL) {
+        weight->follow(weight, i0, n);
     }
 }
 
@@ -112,22 +132,26 @@ static void weight_gradient(const gradient_use *use, left_factor A, right_factor
         } else {
             long_product(n, rows, B, some_rows, some_rows + n * padded_row(weight->N));
         }
-        if (use->way == GRADIENT_APPLIED) {
-            update_rows(use, weight, i0, n, some_rows);
-        } else {
-            return_rows(use, weight, i0, n, some_rows);
-        }
+        hand_over_rows(use, weight, i0, n, some_rows);
     }
 }
 
-/* The gradient of a bias: the sum of n rows, `row` apart, taken in `sums`, which is as long as a row. */
-static void bias_gradient(const gradient_use *use, size_t n, const real *rows, size_t row, const weight_target *bias,
-                          real *sums)
+/* The gradient of a bias of n numbers: the sum of N rows, `row` apart, taken in `sums`, which is as long as a row. */
+static void bias_gradient(const gradient_use *use, size_t n, size_t N, const real *rows, size_t row, real *to, real *sums)
 {
-    sum_rows(n, bias->N, rows, row, sums);
+    sum_rows(N, n, rows, row, sums);
+    hand_over(use, 1, n, sums, row, to, n);
+}
+
+/* A gradient of n numbers that is made piece by piece, in no order, is made here, and then handed over. */
+static real *made_piecewise(const gradient_use *use, real *to)
+{
+    return use->way == GRADIENT_APPLIED ? (real *)beside(use, (real *)use->buffers.gradient, to) : to;
+}
+
+static void hand_over_made(const gradient_use *use, size_t n, real *to)
+{
     if (use->way == GRADIENT_APPLIED) {
-        clipped_adagrad(bias->N, use->learning_rate, use->limit, sums, bias->memory, bias->parameter);
-    } else {
-        hand_over(use, 1, bias->N, sums, row, bias->gradient, bias->N);
+        hand_over(use, 1, n, made_piecewise(use, to), n, to, n);
     }
 }

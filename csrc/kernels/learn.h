@@ -1,36 +1,52 @@
 /* What iterations of every network have in common: what dropout leaves out, the update of all parameters from their gradient,
  * the states that are kept. */
 
-/* How the gradient is to be cut down on its way to the optimizer. False if it holds NaN or infinity, which a limit would
- * hide. */
-static bool find_limits(size_t n, const fastrnn_training *training, real *gradient, gradient_limits *limits)
+/* The gradient is clipped and scaled as the limits of its norm want it. False if it holds NaN or infinity, which a limit
+ * would hide. */
+static bool limit_norm(size_t n, const fastrnn_training *training, real *gradient)
 {
-    *limits = (gradient_limits){(real)training->clip_value, 1};
     if (!all_finite(n, gradient)) {
         return false;
     }
     if (training->clip_norm == INFINITY) {
         return true;
     }
-    if (limits->most < INFINITY) {
-        clip(n, limits->most, gradient); /* the norm is that of the clipped gradient */
+    if (training->clip_value < INFINITY) {
+        clip(n, (real)training->clip_value, gradient); /* the norm is that of the clipped gradient */
     }
     const double all = norm(n, gradient), factor = training->clip_norm / (all + 1e-6);
-    limits->factor = factor < 1 ? (real)factor : 1;
+    if (factor < 1) {
+        scale(n, (real)factor, gradient);
+    }
     return isfinite(all);
+}
+
+static update_rule rule_now(const fastrnn_optimizer *optimizer, const fastrnn_training *training, double learning_rate)
+{
+    return rule_of(optimizer, learning_rate, training->iterations + 1, (real)training->clip_value);
 }
 
 /* One update of n parameters. FASTRNN_ERROR_NOT_FINITE, and nothing changed, if the gradient is not finite. */
 static fastrnn_status learn(const fastrnn_optimizer *optimizer, const TYPED(fastrnn_learner) *l,
                             const fastrnn_training *training, double learning_rate, size_t n, real *gradient)
 {
-    gradient_limits limits;
-    if (!find_limits(n, training, gradient, &limits)) {
+    if (!limit_norm(n, training, gradient)) {
         return FASTRNN_ERROR_NOT_FINITE;
     }
-    const TYPED(fastrnn_update) update = {l->parameters, gradient, l->momentum, l->mean, l->squares};
-    optimizer_step(optimizer, learning_rate, training->iterations + 1, limits, n, &update);
+    const update_rule rule = rule_now(optimizer, training, learning_rate);
+    const TYPED(fastrnn_update) arrays = {l->parameters, gradient, l->momentum, l->mean, l->squares};
+    const update_span all = flat_span(n);
+    apply_rule(&rule, &all, &arrays);
     return FASTRNN_OK;
+}
+
+/* Without a limit of its norm no gradient has to be whole before it is applied: it may go through the optimizer as soon as a
+ * part of it is there. One that is made piece by piece is made in `gradient`. */
+static gradient_use applied_at_once(const update_rule *rule, const TYPED(fastrnn_learner) *l, const real *gradient)
+{
+    return (gradient_use){.way = GRADIENT_APPLIED,
+                          .rule = rule,
+                          .buffers = {l->parameters, gradient, l->momentum, l->mean, l->squares}};
 }
 
 /* What this iteration leaves out of a network's states. */

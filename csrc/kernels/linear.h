@@ -41,28 +41,42 @@ static fastrnn_linear_bytes linear_memory(size_t N, size_t I, size_t O)
                                   .workspace = (size_t)lay_out_linear(N, I, O, 0, &w) + line};
 }
 
-/* y (N, y_row) = W x + b for the rows of x (N, x_row), with memory for W packed. */
-static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
-                        real *packed_W, real *y, size_t y_row)
+/* y (N, y_row) = W x + b for the rows of x (N, x_row), from W^T packed. */
+static void linear_product(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
+                           const real *packed_W, real *y, size_t y_row)
 {
-    pack_transposed(PANEL_VECS, I, O, layer->Why, packed_W);
     for (size_t n = 0; layer->by != NULL && n < N; n++) {
         copy_to_padded(1, O, layer->by, y + n * y_row, y_row);
     }
     product(N, (left_factor){x, x_row, 1}, packed(packed_W, I, O), y, y_row, layer->by != NULL);
 }
 
-/* In the forward pass this was y = W x + b, so now dW = sum over the rows of dy x^T, db = sum of dy ... */
-static void linear_weights_back(const gradient_use *use, size_t N, size_t I, size_t O, const real *x, size_t x_row,
-                                const real *dy, size_t y_row, const TYPED(fastrnn_linear) *gradients, real *some_rows,
-                                real *sums)
+/* The same, with memory for W^T packed. */
+static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
+                        real *packed_W, real *y, size_t y_row)
 {
-    const weight_target W = {.M = O, .N = I, .gradient = gradients->Why, .panel_vecs = PANEL_VECS};
-    const weight_target b = {.N = O, .gradient = gradients->by};
+    pack_transposed(PANEL_VECS, I, O, layer->Why, packed_W);
+    linear_product(N, I, O, layer, x, x_row, packed_W, y, y_row);
+}
+
+static void linear_weight_follows(const weight_target *W, size_t first, size_t n)
+{
+    pack_columns(PANEL_VECS, W->N, W->M, W->to + first * W->N, first, first + n, W->copies);
+}
+
+/* In the forward pass this was y = W x + b, so now dW = sum over the rows of dy x^T, db = sum of dy ... kept is W^T packed,
+ * which is to follow where they are applied, or NULL. */
+static void linear_weights_back(const gradient_use *use, size_t N, size_t I, size_t O, const real *x, size_t x_row,
+                                const real *dy, size_t y_row, const TYPED(fastrnn_linear) *gradients, real *kept,
+                                real *some_rows, real *sums)
+{
+    weight_target W = dense_target(O, I, gradients->Why);
+    W.follow = kept != NULL ? linear_weight_follows : NULL;
+    W.copies = kept;
     const right_factor inputs = unpacked(x, N, I, x_row);
     weight_gradient(use, (left_factor){dy, 1, y_row}, inputs, &W, some_rows);
     if (gradients->by != NULL) {
-        bias_gradient(use, N, dy, y_row, &b, sums);
+        bias_gradient(use, O, N, dy, y_row, gradients->by, sums);
     }
 }
 
@@ -100,7 +114,7 @@ static void linear_backward(size_t N, size_t I, size_t O, const TYPED(fastrnn_li
     const uint64_t subnormals = subnormals_as_zero();
     const gradient_use added = {.way = GRADIENT_ADDED};
     copy_to_padded(N, O, dy, w.y, y_row);
-    linear_weights_back(&added, N, I, O, w.x, x_row, w.y, y_row, gradients, w.rows, w.sums);
+    linear_weights_back(&added, N, I, O, w.x, x_row, w.y, y_row, gradients, NULL, w.rows, w.sums);
     if (dx != NULL && lies_well(I, dx)) {
         linear_inputs_back(N, I, O, layer, w.y, y_row, w.W, dx, I);
     } else if (dx != NULL) {

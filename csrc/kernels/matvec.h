@@ -15,11 +15,13 @@ INLINE vec sums_of_lanes(vec rows[VEC_LANES])
     return rows[0];
 }
 
-/* y (M) += W (M, K) x (K). y is written to the end of its last register; of x and W nothing past K is read. */
-static void matvec(size_t M, size_t K, const real *W, const real *x, real *y)
+/* y (M) += W (M, K) x (K). y is written to the end of its last register; of x and W nothing past K is read. Backward takes
+ * the rows from the last on, which changes no result. */
+static void matvec(size_t M, size_t K, const real *W, const real *x, bool backward, real *y)
 {
-    const size_t whole = K / VEC_LANES * VEC_LANES, tail = K - whole;
-    for (size_t j0 = 0; j0 < M; j0 += MATVEC_ROWS) {
+    const size_t whole = K / VEC_LANES * VEC_LANES, tail = K - whole, last = (M - 1) / MATVEC_ROWS * MATVEC_ROWS;
+    for (size_t n = 0; n < M; n += MATVEC_ROWS) {
+        const size_t j0 = backward ? last - n : n;
         const real *row[MATVEC_ROWS];
         vec sums[MATVEC_ROWS];
         UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {

@@ -6,13 +6,13 @@
  * rows of outputs (N, or B), laid out once for the largest batch and used for smaller ones as well:
  *
  *     tape     of the stack, see tape.h               tops       (R, w) what the linear layer reads, where that does
- *     scratch  of the stack, forward or backward                 not lie on the tape, and then the gradient of that
+ *     scratch  of the stack, forward or backward                 not lie on the tape
  *     x        (T B, I) what the stack reads          ys         (R, v) y, then the gradient of y
  *                                                     W          packed (outputs, D H) or its transpose
  *
- *     to train: dx (T B, I); hn, cn (layers D, B, H), the states after the last step, and dhn, a gradient of them; some
- *     rows of a gradient, sums of one; classes (R), numbers (R, outputs), targets in the order of the rows; dense (R,
- *     outputs), ys without padding; with dropout factors (layers, T B, D H)
+ *     to train: dx (T B, I), dtops (R, w); hn, cn (layers D, B, H), the states after the last step, and dhn, a gradient of
+ *     them; some rows of a gradient, sums of one; classes (R), numbers (R, outputs), targets in the order of the rows;
+ *     dense (R, outputs), ys without padding; with dropout factors (layers, T B, D H)
  *
  * Every piece begins on a cache line, and none is larger for a batch with fewer steps or sequences: so what is laid out
  * for the largest is enough for all. */
@@ -80,7 +80,9 @@ static network_call largest_network_call(const fastrnn_network *network, size_t 
 typedef struct {
     void *tape, *scratch;
     real *x, *tops, *ys, *W;
-    real *dx, *hn, *cn, *dhn, *some_rows, *sums, *numbers, *dense, *factors;
+    stack_weights kept; /* where all calls have the same sizes: the stack's weights ... */
+    real *W_kept;       /* ... and W^T packed; NULL: they are prepared for each */
+    real *dx, *dtops, *hn, *cn, *dhn, *some_rows, *sums, *numbers, *dense, *factors;
     int64_t *classes;
 } network_memory;
 
@@ -149,6 +151,7 @@ static uintptr_t lay_out_training(const network_call *call, uintptr_t begin, net
     const bool classes = call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
     uintptr_t next = lay_out_pass(call, begin, true, m);
     m->dx = take(&next, x_size(call) * size);
+    m->dtops = take(&next, reads_tape(call) || call->V == 0 ? 0 : call->R * call->w * size);
     m->hn = take(&next, states);
     m->cn = take(&next, states);
     m->dhn = take(&next, states);
@@ -241,9 +244,9 @@ static const real *states_forward(const network_call *call, const network_memory
     const real *x = rows_read(call, m, parameters, input);
     const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, x);
     const TYPED(fastrnn_stack_output) output = {.hn = hn, .cn = cn};
-    forward_scratch w;
-    lay_out_forward(&stack, (uintptr_t)m->scratch, &w);
-    layers_forward(&stack, &read, &output, &w);
+    strand_weights scratch;
+    lay_out_forward(&stack, (uintptr_t)m->scratch, &scratch);
+    layers_forward(&stack, &read, &output, m->kept.kept ? &m->kept : &(stack_weights){&scratch, false});
     if (reads_tape(call)) {
         return top_states(&stack, 0);
     }
@@ -259,7 +262,11 @@ static const real *states_forward(const network_call *call, const network_memory
 static void outputs_forward(const network_call *call, const network_memory *m, const real *parameters, const real *tops)
 {
     const TYPED(fastrnn_linear) layer = output_layer(call, parameters);
-    linear_rows(call->R, call->width, call->V, &layer, tops, call->w, m->W, m->ys, call->v);
+    if (m->kept.kept) {
+        linear_product(call->R, call->width, call->V, &layer, tops, call->w, m->W_kept, m->ys, call->v);
+    } else {
+        linear_rows(call->R, call->width, call->V, &layer, tops, call->w, m->W, m->ys, call->v);
+    }
 }
 
 /* ---- loss ------------------------------------------------------------------------------------------------------ */
@@ -331,40 +338,34 @@ static void last_states_back(const network_call *call, const real *dropout, real
     }
 }
 
-/* Back from ys, which hold the gradient of the outputs, through the linear layer: to its own gradient, and to what comes
- * from above to the stack, w->dhs[0] or, of a network with one row of outputs for each sequence, dhn. */
-static void outputs_backward(const network_call *call, const network_memory *m, const stack_call *stack,
-                             const real *parameters, const real *tops, real *gradient, const backward_scratch *w)
+/* Back from ys, which hold the gradient of the outputs, through the linear layer, to what comes from above to the stack or, of
+ * a network with one row of outputs for each sequence, to dhn. */
+static void outputs_back(const network_call *call, const network_memory *m, const stack_call *stack, const real *parameters,
+                         const backward_scratch *w)
 {
-    const TYPED(fastrnn_linear) layer = output_layer(call, parameters), dlayer = output_layer(call, gradient);
-    const size_t R = call->R, V = call->V;
-    linear_weights_back(&w->use, R, call->width, V, tops, call->w, m->ys, call->v, &dlayer, m->some_rows, m->sums);
+    const TYPED(fastrnn_linear) layer = output_layer(call, parameters);
+    const size_t top = call->stack->layers - 1;
+    real *const above[2] = {from_above(stack, w, top, 0), from_above(stack, w, top, call->D - 1)};
     if (reads_tape(call)) {
-        linear_inputs_back(R, call->width, V, &layer, m->ys, call->v, m->W, w->dhs[0][0], call->h);
+        linear_inputs_back(call->R, call->width, call->V, &layer, m->ys, call->v, m->W, above[0], call->h);
         return;
     }
-    linear_inputs_back(R, call->width, V, &layer, m->ys, call->v, m->W, m->tops, call->w);
+    linear_inputs_back(call->R, call->width, call->V, &layer, m->ys, call->v, m->W, m->dtops, call->w);
     if (call->network->last) {
-        last_states_back(call, top_dropout(call, m), m->tops, m->dhn);
+        last_states_back(call, top_dropout(call, m), m->dtops, m->dhn);
     } else {
-        rows_to_below(stack, false, top_dropout(call, m), m->tops, call->w, w->dhs[0]);
+        rows_to_below(stack, false, top_dropout(call, m), m->dtops, call->w, above);
     }
 }
 
-/* In the forward pass x was rows of the embedding and the context; so now from dx the gradients of both, that of the
- * embedding added. */
-static void rows_read_back(const network_call *call, const network_memory *m, const TYPED(fastrnn_network_input) *input,
-                           real *gradient, real *dcontext)
+/* In the forward pass x was rows of the embedding or vectors, and the context of their sequence behind them; so now from dx
+ * the context's gradient. */
+static void context_back(const network_call *call, const network_memory *m, real *dcontext)
 {
     const size_t I = call->stack->input_size, E = call->E, C = call->C, B = call->batch.B;
-    if (call->network->embeddings > 0) {
-        embedding_backward(call->cells, E, input->tokens, m->dx, I, gradient + call->at.embedding);
-    }
-    if (dcontext != NULL) {
-        memset(dcontext, 0, B * C * sizeof(real));
-        for (size_t n = 0; n < call->cells; n++) {
-            add(C, m->dx + n * I + E, dcontext + n % B * C);
-        }
+    memset(dcontext, 0, B * C * sizeof(real));
+    for (size_t n = 0; n < call->cells; n++) {
+        add(C, m->dx + n * I + E, dcontext + n % B * C);
     }
 }
 
@@ -374,49 +375,96 @@ typedef struct {
     real *context; /* (B, C) */
 } network_input_gradient;
 
-/* Back to the gradient of all parameters, which replaces what is in `gradient`: of a network with outputs from theirs, in
- * m->ys, tops being what the linear layer read; of one without from dhn, dcn, those of the states after the last step. */
-static void network_backward(const network_call *call, const network_memory *m, const real *parameters,
-                             const TYPED(fastrnn_network_input) *input, const real *tops, const real *dhn,
-                             const real *dcn, real *gradient, const network_input_gradient *to)
+static backward_scratch backward_scratch_of(const network_call *call, const network_memory *m, const stack_call *stack)
+{
+    const bool gru = call->stack->cell == FASTRNN_GRU || call->stack->cell == FASTRNN_GRU_RESET_BEFORE;
+    backward_scratch w = {.kept = m->kept.kept ? &m->kept : NULL, .one_bias = !gru};
+    lay_out_backward(stack, (uintptr_t)m->scratch, &w);
+    return w;
+}
+
+static bool wants_dx(const network_call *call)
+{
+    return !call->batch.one_hot && !reads_vectors(call);
+}
+
+/* Back to the gradients of all slots, and of the inputs: of a network with outputs from theirs, in m->ys; of one without
+ * from dhn, dcn, those of the states after the last step. */
+static void network_back(const network_call *call, const network_memory *m, const real *parameters,
+                         const TYPED(fastrnn_network_input) *input, const real *dhn, const real *dcn,
+                         const network_input_gradient *to)
 {
     const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
     const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, NULL);
-    const bool wants_dx = !call->batch.one_hot && !reads_vectors(call);
-    const TYPED(fastrnn_stack_input_gradient) out = {
-        .parameters = gradient + call->at.stack,
-        .x = wants_dx ? m->dx : NULL,
-        .embedding = gradient + call->at.embedding,
-        .h0 = to->h,
-        .c0 = to->c};
-    backward_scratch w = {.use = {.way = GRADIENT_CLIPPED, .limit = INFINITY}};
-    lay_out_backward(&stack, (uintptr_t)m->scratch, &w);
-
+    const TYPED(fastrnn_stack_input_gradient) out = {.x = wants_dx(call) ? m->dx : NULL, .h0 = to->h, .c0 = to->c};
+    const backward_scratch w = backward_scratch_of(call, m, &stack);
+    const bool last = call->network->last && call->V > 0;
     for (size_t direction = 0; !(call->V > 0 && reads_tape(call)) && direction < call->D; direction++) {
-        memset(w.dhs[0][direction], 0, call->N * call->h * sizeof(real));
+        memset(from_above(&stack, &w, call->stack->layers - 1, direction), 0, call->N * call->h * sizeof(real));
     }
     if (call->V > 0) {
-        outputs_backward(call, m, &stack, parameters, tops, gradient, &w);
+        outputs_back(call, m, &stack, parameters, &w);
     }
-    if (wants_dx) {
+    if (wants_dx(call)) {
         memset(m->dx, 0, call->cells * call->stack->input_size * sizeof(real));
     }
-    memset(gradient + call->at.embedding, 0, call->network->embeddings * call->E * sizeof(real));
-    const TYPED(fastrnn_stack_output_gradient) from_above = {.hn = call->network->last && call->V > 0 ? m->dhn : dhn,
-                                                             .cn = dcn};
-    layers_backward(&stack, &read, &from_above, &out, &w);
-    if (wants_dx) {
-        rows_read_back(call, m, input, gradient, to->context);
+    layers_back(&stack, &read, &(TYPED(fastrnn_stack_output_gradient)){.hn = last ? m->dhn : dhn, .cn = dcn}, &out, &w);
+    if (to->context != NULL) {
+        context_back(call, m, to->context);
     }
 }
 
-/* b_hh of a cell without a reset gate only adds to b_ih, and with both trained the bias would learn twice as fast as the
- * weights: it has no gradient. */
-static void leave_out_second_bias(const network_call *call, real *gradient)
+/* The factors of the parameters' gradients, which network_back leaves, are such that no product or sum of them overflows. */
+static bool factors_are_moderate(const network_call *call, const network_memory *m, const real *parameters,
+                                 const real *tops)
 {
-    const bool gru = call->stack->cell == FASTRNN_GRU || call->stack->cell == FASTRNN_GRU_RESET_BEFORE;
-    for (size_t strand = 0; call->stack->bias && !gru && strand < call->stack->layers * call->D; strand++) {
-        const strand_parameters p = parameters_of(call->stack, strand / call->D, strand % call->D);
-        memset(gradient + call->at.stack + p.b_hh, 0, (p.end - p.b_hh) * sizeof(real));
+    const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
+    const backward_scratch w = backward_scratch_of(call, m, &stack);
+    const size_t I = call->stack->input_size, N = call->N, dense = stack.cell->slots * stack.u;
+    bool moderate = call->V == 0 || (are_moderate(call->R, call->V, m->ys, call->v) &&
+                                     are_moderate(call->R, call->width, tops, call->w));
+    for (size_t i = 0; i < call->stack->layers * call->D; i++) {
+        const strand_tape tape = strand_at(&stack, i / call->D, i % call->D);
+        const slot_gradients d = gradients_of_slots(&stack, &w, i / call->D, i % call->D);
+        moderate &= are_moderate(call->batch.B + N, call->H, tape.hs, call->h);
+        moderate &= tape.x == NULL || are_moderate(N, stack_inputs(call->stack, i / call->D), tape.x, tape.x_row);
+        for (size_t slot = 0; slot * stack.u < dense; slot++) {
+            moderate &= are_moderate(N, call->H, d.data + slot * stack.u, d.row);
+        }
+    }
+    if (call->network->embeddings > 0) {
+        moderate &= are_moderate(1, call->network->embeddings * call->E, parameters + call->at.embedding, 0);
+    }
+    if (call->network->embeddings > 0 && wants_dx(call)) {
+        moderate &= are_moderate(1, call->cells * I, m->dx, 0);
+    }
+    return moderate;
+}
+
+/* Once network_back is through: the gradients of all parameters go to `to`, a buffer like theirs, or the parameters
+ * themselves; tops is what the linear layer read. */
+static void network_parameters_back(const network_call *call, const network_memory *m, const gradient_use *use,
+                                    const real *parameters, const TYPED(fastrnn_network_input) *input, const real *tops,
+                                    real *to)
+{
+    const stack_call stack = stack_call_on(call->stack, &call->batch, m->tape);
+    const TYPED(fastrnn_stack_input) read = stack_input_of(call, m, parameters, input, NULL);
+    const backward_scratch w = backward_scratch_of(call, m, &stack);
+    const size_t embedding = call->network->embeddings * call->E;
+    if (call->V > 0) {
+        const TYPED(fastrnn_linear) layer = output_layer(call, to);
+        linear_weights_back(use, call->R, call->width, call->V, tops, call->w, m->ys, call->v, &layer,
+                            m->kept.kept ? m->W_kept : NULL, m->some_rows, m->sums);
+    }
+    real *dembedding = embedding > 0 ? made_piecewise(use, to + call->at.embedding) : NULL;
+    if (embedding > 0) {
+        memset(dembedding, 0, embedding * sizeof(real));
+    }
+    layers_parameters_back(&stack, use, &read, to + call->at.stack, dembedding, &w);
+    if (embedding > 0 && wants_dx(call)) {
+        embedding_backward(call->cells, call->E, input->tokens, m->dx, call->stack->input_size, dembedding);
+    }
+    if (embedding > 0) {
+        hand_over_made(use, embedding, to + call->at.embedding);
     }
 }

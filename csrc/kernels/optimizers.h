@@ -1,4 +1,5 @@
-/* The optimizers: each one pass over n contiguous numbers, equal step for step to PyTorch's update of one tensor.
+/* The optimizers: each one pass over contiguous numbers or rows of them, equal step for step to PyTorch's update of one
+ * tensor.
  *
  * A step takes a register of each array and gives them back updated; update() carries it over all of them. What a step
  * needs besides is worked out once, in double as PyTorch does, and rounded to this dtype. Settings that leave a part
@@ -11,54 +12,67 @@ typedef struct {
 
 typedef update_registers update_step(update_registers x, const void *constants);
 
-/* Numbers i ... i + n - 1 of an array, 1 <= n <= VEC_LANES, unless there is none. */
-INLINE vec load_slot(const real *slot, size_t i, size_t n)
+/* Numbers i ... i + n - 1 of an array, 1 <= n <= VEC_LANES, if it is used. */
+INLINE vec load_slot(const bool used, const real *slot, size_t i, size_t n)
 {
-    return slot == NULL ? vec_set1(0) : load_up_to(slot + i, n);
+    return used ? load_up_to(slot + i, n) : vec_set1(0);
 }
 
-INLINE void store_slot(real *slot, size_t i, size_t n, vec x)
+INLINE void store_slot(const bool used, real *slot, size_t i, size_t n, vec x)
 {
-    if (slot != NULL) {
+    if (used) {
         store_up_to(slot + i, n, x);
     }
 }
 
-/* What is done to the gradient on its way: each element clipped to [-most, most], then all multiplied by factor. */
+/* What of the arrays besides parameter and gradient an optimizer uses. */
+typedef enum { USES_MOMENTUM = 1, USES_MEAN = 2, USES_SQUARES = 4 } slot_set;
+
+/* Which numbers are updated: `rows` rows of n, `row` apart in all arrays but the gradient. */
 typedef struct {
-    real most, factor;
-} gradient_limits;
+    size_t rows, n, row, gradient_row;
+} update_span;
 
-static const gradient_limits no_limits = {INFINITY, 1};
-
-INLINE void update_register(const TYPED(fastrnn_update) *a, size_t i, size_t n, gradient_limits limits,
-                            update_step *step, const void *constants)
+static update_span flat_span(size_t n)
 {
-    const vec gradient = vec_clamp(load_up_to(a->gradient + i, n), -limits.most, limits.most);
-    const update_registers x = step(
-        (update_registers){
-            .parameter = load_up_to(a->parameter + i, n),
-            .gradient = vec_mul(vec_set1(limits.factor), gradient),
-            .momentum = load_slot(a->momentum, i, n),
-            .mean = load_slot(a->mean, i, n),
-            .squares = load_slot(a->squares, i, n),
-        },
-        constants);
-    store_up_to(a->parameter + i, n, x.parameter);
-    store_slot(a->momentum, i, n, x.momentum);
-    store_slot(a->mean, i, n, x.mean);
-    store_slot(a->squares, i, n, x.squares);
+    return (update_span){1, n, n, n};
 }
 
-INLINE void update(size_t n, const TYPED(fastrnn_update) *arrays, gradient_limits limits, update_step *step,
-                   const void *constants)
+/* Numbers `at` ... at + n - 1 of the arrays, and those of the gradient from `from` on, each clipped to [-most, most]. */
+INLINE void update_register(const TYPED(fastrnn_update) *a, size_t at, size_t from, size_t n, real most, const int slots,
+                            update_step *step, const void *constants)
 {
-    size_t i = 0;
-    for (; i + VEC_LANES <= n; i += VEC_LANES) {
-        update_register(arrays, i, VEC_LANES, limits, step, constants);
-    }
-    if (i < n) {
-        update_register(arrays, i, n - i, limits, step, constants);
+    const update_registers x = step(
+        (update_registers){
+            .parameter = load_up_to(a->parameter + at, n),
+            .gradient = vec_clamp(load_up_to(a->gradient + from, n), -most, most),
+            .momentum = load_slot(slots & USES_MOMENTUM, a->momentum, at, n),
+            .mean = load_slot(slots & USES_MEAN, a->mean, at, n),
+            .squares = load_slot(slots & USES_SQUARES, a->squares, at, n),
+        },
+        constants);
+    store_up_to(a->parameter + at, n, x.parameter);
+    store_slot(slots & USES_MOMENTUM, a->momentum, at, n, x.momentum);
+    store_slot(slots & USES_MEAN, a->mean, at, n, x.mean);
+    store_slot(slots & USES_SQUARES, a->squares, at, n, x.squares);
+}
+
+/* With constant slots nothing is left of the choice among them. What is written might be any of what is pointed to, so
+ * the caller's constants must be its own copy, which nothing else points to. */
+INLINE void update(const update_span *span, const TYPED(fastrnn_update) *arrays, real most, const int slots,
+                   update_step *step, const void *constants)
+{
+    const TYPED(fastrnn_update) a = *arrays;
+    const update_span s = *span;
+    const size_t n = s.n, whole = n / VEC_LANES * VEC_LANES;
+    for (size_t i = 0; i < s.rows; i++) {
+        const size_t at = i * s.row, from = i * s.gradient_row;
+        for (size_t j = 0; j < whole; j += VEC_LANES) {
+            update_register(&a, at + j, from + j, VEC_LANES, most, slots, step, constants);
+        }
+        if (whole < n) {
+            update_register(&a, at + whole, from + whole, n - whole, most, slots, step, constants);
+        }
     }
 }
 
@@ -106,28 +120,26 @@ INLINE update_registers sgd_step(update_registers x, const void *constants)
     return x;
 }
 
-static void sgd_limited(const fastrnn_sgd *settings, gradient_limits limits, size_t n,
-                        const TYPED(fastrnn_update) *arrays)
+static sgd_constants constants_of_sgd(const fastrnn_sgd *settings)
 {
-    const bool has_momentum = settings->momentum != 0, first = settings->iteration == 1;
-    const sgd_constants c = {
+    const bool first = settings->iteration == 1;
+    return (sgd_constants){
         .learning_rate = (real)settings->learning_rate,
         .weight_decay = (real)settings->weight_decay,
         .momentum = (real)settings->momentum,
         .added = first ? 1 : (real)(1 - settings->dampening), /* the buffer is 0 then, and becomes the gradient */
-        .has_momentum = has_momentum,
+        .has_momentum = settings->momentum != 0,
         .nesterov = settings->nesterov != 0,
     };
-    const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient,
-                                     .momentum = has_momentum ? arrays->momentum : NULL};
-    const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, limits, sgd_step, &c);
-    subnormals_restore(subnormals);
 }
 
-static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void sgd_update(const update_span *span, const TYPED(fastrnn_update) *arrays, real most, sgd_constants c)
 {
-    sgd_limited(settings, no_limits, n, arrays);
+    if (c.has_momentum) {
+        update(span, arrays, most, USES_MOMENTUM, sgd_step, &c);
+    } else {
+        update(span, arrays, most, 0, sgd_step, &c);
+    }
 }
 
 /* ---- Adagrad --------------------------------------------------------------------------------------------------- */
@@ -137,50 +149,47 @@ typedef struct {
     bool eps_inside_sqrt;
 } adagrad_constants;
 
-/* g += weight_decay p;  squares += g^2;  p -= learning_rate g / (sqrt(squares) + eps), or / sqrt(squares + eps) */
-INLINE update_registers adagrad_step(update_registers x, const void *constants)
+/* g += weight_decay p;  squares += g^2;  p -= learning_rate g / sqrt(squares + eps) ... */
+INLINE update_registers adagrad_inside_step(update_registers x, const void *constants)
 {
     const adagrad_constants *c = constants;
     const vec g = decayed(x.gradient, c->weight_decay, x.parameter);
-    const vec eps = vec_set1(c->eps), rate = vec_set1(-c->learning_rate), half_rate = vec_set1(-c->learning_rate / 2);
+    const vec rate = vec_set1(-c->learning_rate), half_rate = vec_set1(-c->learning_rate / 2);
     x.squares = vec_fma(g, g, x.squares);
-    if (c->eps_inside_sqrt) {
-        const inverse_root r = vec_rsqrt(vec_add(x.squares, eps));
-        x.parameter = vec_fma(vec_mul(g, r.estimate), vec_fma(half_rate, r.error, rate), x.parameter);
-    } else {
-        x.parameter = vec_add(x.parameter, vec_div(vec_mul(rate, g), vec_add(vec_sqrt(x.squares), eps)));
-    }
+    const inverse_root r = vec_rsqrt(vec_add(x.squares, vec_set1(c->eps)));
+    x.parameter = vec_fma(vec_mul(g, r.estimate), vec_fma(half_rate, r.error, rate), x.parameter);
     return x;
 }
 
-static void adagrad_limited(const fastrnn_adagrad *settings, gradient_limits limits, size_t n,
-                            const TYPED(fastrnn_update) *arrays)
+/* ... or / (sqrt(squares) + eps) */
+INLINE update_registers adagrad_outside_step(update_registers x, const void *constants)
 {
-    const adagrad_constants c = {
+    const adagrad_constants *c = constants;
+    const vec g = decayed(x.gradient, c->weight_decay, x.parameter);
+    x.squares = vec_fma(g, g, x.squares);
+    const vec root = vec_add(vec_sqrt(x.squares), vec_set1(c->eps));
+    x.parameter = vec_add(x.parameter, vec_div(vec_mul(vec_set1(-c->learning_rate), g), root));
+    return x;
+}
+
+static adagrad_constants constants_of_adagrad(const fastrnn_adagrad *settings)
+{
+    return (adagrad_constants){
         .learning_rate = (real)settings->learning_rate,
         .weight_decay = (real)settings->weight_decay,
         .eps = (real)settings->eps,
         .eps_inside_sqrt = settings->eps_inside_sqrt != 0,
     };
-    const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient, .squares = arrays->squares};
-    const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, limits, adagrad_step, &c);
-    subnormals_restore(subnormals);
 }
 
-static void adagrad(const fastrnn_adagrad *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void adagrad_update(const update_span *span, const TYPED(fastrnn_update) *arrays, real most,
+                           adagrad_constants c)
 {
-    adagrad_limited(settings, no_limits, n, arrays);
-}
-
-/* min-char-rnn's update, the gradient clipped to [-limit, limit] on its way. */
-static void clipped_adagrad(size_t n, real learning_rate, real limit, const real *gradient, real *squares,
-                            real *parameter)
-{
-    const adagrad_constants c = {
-        .learning_rate = learning_rate, .eps = (real)1e-8, .eps_inside_sqrt = true};
-    const TYPED(fastrnn_update) a = {parameter, gradient, .squares = squares};
-    update(n, &a, (gradient_limits){limit, 1}, adagrad_step, &c);
+    if (c.eps_inside_sqrt) {
+        update(span, arrays, most, USES_SQUARES, adagrad_inside_step, &c);
+    } else {
+        update(span, arrays, most, USES_SQUARES, adagrad_outside_step, &c);
+    }
 }
 
 /* ---- RMSprop --------------------------------------------------------------------------------------------------- */
@@ -213,32 +222,25 @@ INLINE update_registers rmsprop_step(update_registers x, const void *constants)
     return x;
 }
 
-static void rmsprop_limited(const fastrnn_rmsprop *settings, gradient_limits limits, size_t n,
-                            const TYPED(fastrnn_update) *arrays)
+static rmsprop_constants constants_of_rmsprop(const fastrnn_rmsprop *settings)
 {
-    const bool has_momentum = settings->momentum != 0, centered = settings->centered != 0;
-    const rmsprop_constants c = {
+    return (rmsprop_constants){
         .learning_rate = (real)settings->learning_rate,
         .weight_decay = (real)settings->weight_decay,
         .eps = (real)settings->eps,
         .momentum = (real)settings->momentum,
         .kept = (real)settings->alpha,
         .added = (real)(1 - settings->alpha),
-        .centered = centered,
-        .has_momentum = has_momentum,
+        .centered = settings->centered != 0,
+        .has_momentum = settings->momentum != 0,
     };
-    const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient,
-                                     .momentum = has_momentum ? arrays->momentum : NULL,
-                                     .mean = centered ? arrays->mean : NULL,
-                                     .squares = arrays->squares};
-    const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, limits, rmsprop_step, &c);
-    subnormals_restore(subnormals);
 }
 
-static void rmsprop(const fastrnn_rmsprop *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void rmsprop_update(const update_span *span, const TYPED(fastrnn_update) *arrays, real most,
+                           rmsprop_constants c)
 {
-    rmsprop_limited(settings, no_limits, n, arrays);
+    const int slots = USES_SQUARES | (c.has_momentum ? USES_MOMENTUM : 0) | (c.centered ? USES_MEAN : 0);
+    update(span, arrays, most, slots, rmsprop_step, &c);
 }
 
 /* ---- Adam, AdamW ----------------------------------------------------------------------------------------------- */
@@ -268,12 +270,11 @@ INLINE update_registers adam_step(update_registers x, const void *constants)
     return x;
 }
 
-static void adam_limited(const fastrnn_adam *settings, gradient_limits limits, size_t n,
-                         const TYPED(fastrnn_update) *arrays)
+static adam_constants constants_of_adam(const fastrnn_adam *settings)
 {
     const double t = (double)settings->iteration;
     const bool decoupled = settings->decoupled != 0;
-    const adam_constants c = {
+    return (adam_constants){
         .weight_decay = decoupled ? 0 : (real)settings->weight_decay,
         .kept = decoupled ? (real)(1 - settings->learning_rate * settings->weight_decay) : 1,
         .mean_added = (real)(1 - settings->beta1),
@@ -283,43 +284,115 @@ static void adam_limited(const fastrnn_adam *settings, gradient_limits limits, s
         .root_scale = (real)(1 / sqrt(1 - pow(settings->beta2, t))),
         .eps = (real)settings->eps,
     };
-    const TYPED(fastrnn_update) a = {arrays->parameter, arrays->gradient, .mean = arrays->mean,
-                                     .squares = arrays->squares};
-    const uint64_t subnormals = subnormals_as_zero();
-    update(n, &a, limits, adam_step, &c);
-    subnormals_restore(subnormals);
 }
 
-static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+static void adam_update(const update_span *span, const TYPED(fastrnn_update) *arrays, real most, adam_constants c)
 {
-    adam_limited(settings, no_limits, n, arrays);
+    update(span, arrays, most, USES_MEAN | USES_SQUARES, adam_step, &c);
 }
 
 /* ---- any of them ----------------------------------------------------------------------------------------------- */
 
-/* A step of this optimizer, at this learning rate, the iteration being 1 for the first. */
-static void optimizer_step(const fastrnn_optimizer *optimizer, double learning_rate, uint64_t iteration,
-                           gradient_limits limits, size_t n, const TYPED(fastrnn_update) *arrays)
+/* An optimizer's step, worked out but for the numbers that it changes. */
+typedef struct {
+    fastrnn_optimizer_kind kind;
+    real most; /* each element of the gradient is clipped to [-most, most] on its way; INFINITY: it isn't */
+    union {
+        sgd_constants sgd;
+        adagrad_constants adagrad;
+        rmsprop_constants rmsprop;
+        adam_constants adam;
+    } constants;
+} update_rule;
+
+/* At this learning rate, the iteration being 1 for the first. */
+static update_rule rule_of(const fastrnn_optimizer *optimizer, double learning_rate, uint64_t iteration, real most)
 {
     fastrnn_optimizer now = *optimizer;
+    update_rule rule = {.kind = now.kind, .most = most};
     switch (now.kind) {
     case FASTRNN_SGD:
         now.settings.sgd.learning_rate = learning_rate;
         now.settings.sgd.iteration = iteration;
-        sgd_limited(&now.settings.sgd, limits, n, arrays);
+        rule.constants.sgd = constants_of_sgd(&now.settings.sgd);
         break;
     case FASTRNN_ADAGRAD:
         now.settings.adagrad.learning_rate = learning_rate;
-        adagrad_limited(&now.settings.adagrad, limits, n, arrays);
+        rule.constants.adagrad = constants_of_adagrad(&now.settings.adagrad);
         break;
     case FASTRNN_RMSPROP:
         now.settings.rmsprop.learning_rate = learning_rate;
-        rmsprop_limited(&now.settings.rmsprop, limits, n, arrays);
+        rule.constants.rmsprop = constants_of_rmsprop(&now.settings.rmsprop);
         break;
     case FASTRNN_ADAM:
         now.settings.adam.learning_rate = learning_rate;
         now.settings.adam.iteration = iteration;
-        adam_limited(&now.settings.adam, limits, n, arrays);
+        rule.constants.adam = constants_of_adam(&now.settings.adam);
         break;
     }
+    return rule;
+}
+
+/* Numbers whose gradient is 0 stay as they are, and so does what is remembered of theirs. */
+static bool rests_without_gradient(const update_rule *rule)
+{
+    return (rule->kind == FASTRNN_ADAGRAD && rule->constants.adagrad.weight_decay == 0) ||
+           (rule->kind == FASTRNN_SGD && !rule->constants.sgd.has_momentum && rule->constants.sgd.weight_decay == 0);
+}
+
+static void apply_rule(const update_rule *rule, const update_span *span, const TYPED(fastrnn_update) *arrays)
+{
+    switch (rule->kind) {
+    case FASTRNN_SGD:
+        sgd_update(span, arrays, rule->most, rule->constants.sgd);
+        break;
+    case FASTRNN_ADAGRAD:
+        adagrad_update(span, arrays, rule->most, rule->constants.adagrad);
+        break;
+    case FASTRNN_RMSPROP:
+        rmsprop_update(span, arrays, rule->most, rule->constants.rmsprop);
+        break;
+    case FASTRNN_ADAM:
+        adam_update(span, arrays, rule->most, rule->constants.adam);
+        break;
+    }
+}
+
+/* ---- the doors ------------------------------------------------------------------------------------------------- */
+
+/* A step over n numbers of each array. */
+static void apply_to_all(const update_rule *rule, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    const update_span all = flat_span(n);
+    const uint64_t subnormals = subnormals_as_zero();
+    apply_rule(rule, &all, arrays);
+    subnormals_restore(subnormals);
+}
+
+static void sgd(const fastrnn_sgd *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    const update_rule rule = {
+        .kind = FASTRNN_SGD, .most = INFINITY, .constants.sgd = constants_of_sgd(settings)};
+    apply_to_all(&rule, n, arrays);
+}
+
+static void adagrad(const fastrnn_adagrad *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    const update_rule rule = {
+        .kind = FASTRNN_ADAGRAD, .most = INFINITY, .constants.adagrad = constants_of_adagrad(settings)};
+    apply_to_all(&rule, n, arrays);
+}
+
+static void rmsprop(const fastrnn_rmsprop *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    const update_rule rule = {
+        .kind = FASTRNN_RMSPROP, .most = INFINITY, .constants.rmsprop = constants_of_rmsprop(settings)};
+    apply_to_all(&rule, n, arrays);
+}
+
+static void adam(const fastrnn_adam *settings, size_t n, const TYPED(fastrnn_update) *arrays)
+{
+    const update_rule rule = {
+        .kind = FASTRNN_ADAM, .most = INFINITY, .constants.adam = constants_of_adam(settings)};
+    apply_to_all(&rule, n, arrays);
 }

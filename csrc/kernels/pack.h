@@ -48,18 +48,23 @@ static panel panel_at(const partition *panels, size_t N, size_t p)
     return (panel){first, end - first, (end < N ? end : N) - first};
 }
 
-/* Packed (K, N) = src, dense, in panels of at most panel_vecs registers. */
-static void pack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+/* Rows first ... end - 1 of packed (K, N) = those of src, dense. */
+static void pack_rows(size_t panel_vecs, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
     const partition panels = panels_of(panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
-        for (size_t k = 0; k < K; k++) {
+        for (size_t k = first; k < end; k++) {
             real *row = dst + K * c.first + k * c.width;
             memcpy(row, src + k * N + c.first, c.filled * sizeof(real));
             memset(row + c.filled, 0, (c.width - c.filled) * sizeof(real));
         }
     }
+}
+
+static void pack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+{
+    pack_rows(panel_vecs, K, N, src, 0, K, dst);
 }
 
 /* Rows of N numbers need no padding and lie on cache lines, so that a product may as well write
@@ -69,14 +74,24 @@ static bool lies_well(size_t N, const real *rows)
     return N % LINE_REALS == 0 && (uintptr_t)rows % 64 == 0;
 }
 
-/* Packed (K, N) = src, dense (N, K), transposed. */
-static void pack_transposed(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+/* Columns first ... end - 1 of packed (K, N) = src, dense (end - first, K), transposed. `first` is a multiple of VEC_LANES,
+ * and the last register of columns is filled up with zeros. */
+static void pack_columns(size_t panel_vecs, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
     const partition panels = panels_of(panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
-        transpose(c.filled, K, src + c.first * K, K, dst + K * c.first, c.width, TRANSPOSE_PADDED);
+        const size_t from = first > c.first ? first : c.first, to = end < c.first + c.width ? end : c.first + c.width;
+        if (from < to) {
+            transpose(to - from, K, src + (from - first) * K, K, dst + K * c.first + (from - c.first), c.width,
+                      TRANSPOSE_PADDED);
+        }
     }
+}
+
+static void pack_transposed(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+{
+    pack_columns(panel_vecs, K, N, src, 0, N, dst);
 }
 
 /* dst, dense (K, N) = src, packed. */

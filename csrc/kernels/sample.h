@@ -6,7 +6,7 @@
  *     layers   what the steps of each layer need     W     packed (H, V)
  *     x        (B, I) rows of the embedding          by    (v)
  *     ys       (B, v) y_t, then p_t                  cdf    (V) see choose.h
- *     Wih_transposed, Whh_transposed, bias           of each layer, as forward_scratch in tape.h has them
+ *     Wih_transposed, Whh_transposed, bias           of each layer, as strand_weights in tape.h has them
  *
  * Every piece begins on a cache line. */
 
@@ -25,7 +25,7 @@ typedef struct {
 /* What a step of a layer needs. */
 typedef struct {
     strand s;
-    forward_scratch weights;
+    strand_weights weights;
     size_t inputs, width; /* numbers that it reads; those that W_ih x takes of a row of slots */
     size_t biases;        /* those that the biases take */
     size_t table_row;     /* from row to row of a table of one-hot inputs */
@@ -52,13 +52,14 @@ static size_t sampled_inputs_size(const stack_call *stack, size_t layer)
 }
 
 /* W_ih, W_hh and biases of a layer. */
-static uintptr_t lay_out_sampled_layer(const stack_call *stack, size_t layer, uintptr_t begin, forward_scratch *w)
+static uintptr_t lay_out_sampled_layer(const stack_call *stack, size_t layer, uintptr_t begin, strand_weights *w)
 {
     uintptr_t next = begin;
     w->Wih_transposed = take(&next, sampled_inputs_size(stack, layer) * sizeof(real));
     w->table = w->Wih_transposed; /* a layer has the one or the other */
     w->Whh_transposed = take(&next, recurrent_slots(stack->cell) * stack->H * stack->u * sizeof(real));
     w->bias = take(&next, stack->cell->slots * stack->u * sizeof(real));
+    w->Whh = NULL;
     return next;
 }
 
@@ -84,7 +85,7 @@ static size_t sampling_memory(const fastrnn_network *network, size_t B)
 {
     const size_t layers = network->stack.layers;
     sampler s;
-    forward_scratch unused;
+    strand_weights unused;
     const uintptr_t first = lay_out_sampler(network, B, 0, &s);
     const uintptr_t others = lay_out_sampled_layer(&s.stack, 0, first, &unused) + 63; /* from a cache line on */
     const uintptr_t other = lay_out_sampled_layer(&s.stack, 1, 0, &unused) + 63;

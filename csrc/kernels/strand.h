@@ -86,9 +86,11 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
     const slot_range range = cell->products[p];
     const size_t H = s->H;
     if (s->W_dense) {
+        const bool backward = t % 2;
         for (size_t i = 0; i < n * range.count; i++) {
-            const size_t b = i / range.count, slot = range.first + i % range.count;
-            matvec(H, H, s->W_dense + cell->gate[slot] * H * H, states + b * states_row,
+            const size_t b = i / range.count, nth = i % range.count;
+            const size_t slot = range.first + (backward ? range.count - 1 - nth : nth);
+            matvec(H, H, s->W_dense + cell->gate[slot] * H * H, states + b * states_row, backward,
                    slots + b * s->slot_row + slot * s->u);
         }
         return;

@@ -88,6 +88,17 @@ static bool rows_finite(size_t rows, size_t n, const real *x, size_t row)
     return finite;
 }
 
+/* Numbers of which no product or sum that a gradient consists of can overflow, and which are finite. */
+static bool are_moderate(size_t rows, size_t n, const real *x, size_t row)
+{
+    const real most = REAL_BITS == 64 ? (real)1e100 : (real)1e10;
+    bool moderate = true;
+    for (size_t i = 0; i < rows; i++) {
+        moderate &= all_finite(n, x + i * row) && largest_magnitude(n, x + i * row) <= most;
+    }
+    return moderate;
+}
+
 /* sqrt(sum of x_i^2). Where squares of float64 overflow, or are so small that they lose digits, x is brought near 1
  * first, by a power of 2, which rounds nothing that counts. */
 static double norm(size_t n, const real *x)

@@ -161,14 +161,24 @@ static size_t table_size(const stack_call *call)
     return needed ? V * table_row(call) : 0;
 }
 
+/* A table that is trained in place of W_ih, with what the optimizer remembers of it; an array that it has no use for is
+ * NULL. */
+typedef struct {
+    real *weights, *momentum, *mean, *squares;
+} kept_table;
+
+/* A strand's weights as its products want them. */
 typedef struct {
     real *Wih_transposed; /* packed (inputs, input slots u) */
     real *table;
     real *Whh_transposed; /* see strand.h */
     real *bias;           /* (slots u) */
-} forward_scratch;
+    real *Whh;            /* see strand.h; NULL: who goes back packs its own, or needs none */
+    kept_table kept;
+} strand_weights;
 
-static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forward_scratch *w)
+/* Without Whh. */
+static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, strand_weights *w)
 {
     const size_t input_width = call->cell->input_slots * call->u, dense = most_inputs(call) * input_width;
     uintptr_t next = begin;
@@ -176,17 +186,72 @@ static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, forwar
     w->table = take(&next, table_size(call) * sizeof(real));
     w->Whh_transposed = take(&next, recurrent_slots(call->cell) * call->H * call->u * sizeof(real));
     w->bias = take(&next, call->cell->slots * call->u * sizeof(real));
+    w->Whh = NULL;
+    w->kept = (kept_table){0};
     return next;
 }
 
-/* Numbers for some rows of the gradient of any of the weights: a narrow one may take more than a wide one. */
+/* Of a stack: one for each strand, which is kept and follows when the parameters change, or one that serves all in turn. */
+typedef struct {
+    strand_weights *of;
+    bool kept;
+} stack_weights;
+
+static size_t strand_index(const stack_call *call, size_t layer, size_t direction)
+{
+    return layer * call->D + direction;
+}
+
+static const strand_weights *weights_of(const stack_call *call, const stack_weights *w, size_t layer, size_t direction)
+{
+    return w->kept ? w->of + strand_index(call, layer, direction) : w->of;
+}
+
+/* One-hot inputs of which single columns of W_ih are taken, and no table is made. */
+static bool reads_columns(const stack_call *call, size_t layer)
+{
+    return is_one_hot(call, layer) && call->batch->embeddings == 0 && few_columns(call->N, call->stack->input_size);
+}
+
+static bool reads_embedded_table(const stack_call *call, size_t layer)
+{
+    return is_one_hot(call, layer) && call->batch->embeddings > 0;
+}
+
+static bool keeps_table(const stack_call *call, size_t layer)
+{
+    return is_one_hot(call, layer) && !reads_columns(call, layer) && !reads_embedded_table(call, layer);
+}
+
+/* Those that are kept, in `of` unless that is NULL. */
+static uintptr_t lay_out_kept_weights(const stack_call *call, uintptr_t begin, strand_weights *of)
+{
+    const size_t H = call->H;
+    uintptr_t next = begin;
+    for (size_t i = 0; i < call->stack->layers * call->D; i++) {
+        strand_weights w;
+        next = lay_out_forward(call, next, &w);
+        w.Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * sizeof(real));
+        if (keeps_table(call, i / call->D)) {
+            const size_t bytes = table_size(call) * sizeof(real);
+            w.kept = (kept_table){w.table, take(&next, bytes), take(&next, bytes), take(&next, bytes)};
+        }
+        if (of != NULL) {
+            of[i] = w;
+        }
+    }
+    return next;
+}
+
+/* Numbers for some rows of the gradient of any of the weights: a narrow one may take more than a wide one. Those of a table
+ * come a line at a time. */
 static size_t most_some_rows(const stack_call *call)
 {
     const bool one_hot = call->batch->one_hot && call->batch->embeddings == 0;
     const size_t H = call->H, I = one_hot ? H : call->stack->input_size;
     const size_t terms = call->N > call->batch->embeddings ? call->N : call->batch->embeddings;
     const size_t widths[] = {H, I, call->stack->layers > 1 ? call->D * H : H};
-    size_t most = 0;
+    size_t most = one_hot && table_size(call) > 0 ? LINE_REALS * padded_row(call->stack->input_size) : 0;
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
         const size_t size = some_rows_size(H, widths[i], terms);
         most = size > most ? size : most;
@@ -195,8 +260,9 @@ static size_t most_some_rows(const stack_call *call)
 }
 
 typedef struct {
-    gradient_use use; /* what becomes of the parameters' gradients: they are added to the caller's, or replace them */
-    real *dhs[2][2];  /* [this layer's, the next one's below][direction] (N, h) d loss / d state as it comes from above */
+    const stack_weights *kept; /* NULL: Whh is packed here */
+    bool one_bias;    /* where b_ih and b_hh only add up, b_hh has no gradient */
+    real *dhs;        /* for each strand (N, h) d loss / d state as it comes from above, and in an rnn then d loss / d a */
     real *dh, *dc;    /* (B, h) */
     real *Whh;        /* see strand.h */
     real *Wih;        /* a gate of W_ih, packed (H, inputs), for each input slot */
@@ -214,9 +280,7 @@ static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backw
     const size_t H = call->H, N = call->N, B = call->batch->B, inputs = most_inputs(call), size = sizeof(real);
     const size_t V = call->batch->embeddings;
     uintptr_t next = begin;
-    for (size_t i = 0; i < 4; i++) {
-        w->dhs[i / 2][i % 2] = i % 2 < call->D ? take(&next, N * call->h * size) : NULL;
-    }
+    w->dhs = take(&next, call->stack->layers * call->D * N * call->h * size);
     w->dh = take(&next, B * call->h * size);
     w->dc = take(&next, B * call->h * size);
     w->Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * size);
@@ -255,7 +319,7 @@ static fastrnn_stack_bytes memory_of_stack_call(const fastrnn_stack *stack, cons
     uintptr_t end;
     size_t *arrays[3];
     const stack_call call = stack_call_of_rows(stack, batch, N, 0, &end, arrays);
-    forward_scratch forward;
+    strand_weights forward;
     backward_scratch backward;
     step_scratch step;
     return (fastrnn_stack_bytes){.tape = (size_t)end + line,

@@ -7,6 +7,10 @@ typedef struct {
     text_batch batch;
 } char_rnn_training;
 
+/* Adagrad as the script has it. */
+static const fastrnn_optimizer script_optimizer = {.kind = FASTRNN_ADAGRAD,
+                                                   .settings.adagrad = {.eps = 1e-8, .eps_inside_sqrt = 1}};
+
 static bool char_rnn_read(const training_engine *e, const fastrnn_training *training)
 {
     const char_rnn_training *t = e->run;
@@ -21,9 +25,11 @@ static fastrnn_status char_rnn_iterate(const training_engine *e, const fastrnn_t
     const workspace_layout *w = &t->w;
     const size_t T = t->shape.T, B = t->shape.B, V = t->shape.V, state = B * w->h;
     const TYPED(fastrnn_char_rnn) none = {{0}, {0}};
+    const update_rule rule = rule_of(&script_optimizer, learning_rate, training->iterations + 1, (real)training->clip_value);
+    /* The five pieces of both models lie alike. */
     const gradient_use update = {.way = GRADIENT_APPLIED,
-                                 .limit = (real)training->clip_value,
-                                 .learning_rate = (real)learning_rate};
+                                 .rule = &rule,
+                                 .buffers = {.parameter = w->parameters.Wxh_rows, .squares = w->memory.Wxh_rows}};
     *loss = char_rnn_forward(&t->shape, w, w->inputs, w->targets) / (double)B;
     if (!isfinite(*loss)) {
         return FASTRNN_ERROR_NOT_FINITE;

@@ -148,13 +148,17 @@ static void features_forward(const example_training *t, size_t B, const real *pa
     }
 }
 
-static void features_backward(const example_training *t, size_t B, real *gradient)
+/* The gradient of the states, in their rows. */
+static void features_back(const example_training *t, size_t B)
 {
-    const TYPED(fastrnn_linear) dlayer = source_layer(t, gradient);
-    const gradient_use use = {.way = GRADIENT_CLIPPED, .limit = INFINITY};
     memset(t->m.states, 0, B * padded_row(t->S) * sizeof(real));
     exchange_states(t, B, t->m.dh, t->m.dc, true);
-    linear_weights_back(&use, B, t->F, t->S, t->m.features, padded_row(t->F), t->m.states, padded_row(t->S), &dlayer,
+}
+
+static void features_parameters_back(const example_training *t, size_t B, const gradient_use *use, real *to)
+{
+    const TYPED(fastrnn_linear) layer = source_layer(t, to);
+    linear_weights_back(use, B, t->F, t->S, t->m.features, padded_row(t->F), t->m.states, padded_row(t->S), &layer, NULL,
                         t->m.some_rows, t->m.sums);
 }
 
@@ -166,15 +170,13 @@ static void encoder_forward(const example_training *t, const example_pass *p, co
     }
 }
 
-static void encoder_backward(const example_training *t, const example_pass *p, const real *parameters, real *gradient)
+static void encoder_back(const example_training *t, const example_pass *p, const real *parameters)
 {
     const network_input_gradient nowhere = {0};
     if (t->C > 0) {
         add(p->B * t->C, t->m.dcontext, t->m.dh + top_state(&p->encoder, 0, 0));
     }
-    network_backward(&p->encoder, &t->m.encoder, parameters + t->at.encoder, &p->source, NULL, t->m.dh, t->m.dc,
-                     gradient + t->at.encoder, &nowhere);
-    leave_out_second_bias(&p->encoder, gradient + t->at.encoder);
+    network_back(&p->encoder, &t->m.encoder, parameters + t->at.encoder, &p->source, t->m.dh, t->m.dc, &nowhere);
 }
 
 /* ---- an iteration ---------------------------------------------------------------------------------------------- */
@@ -203,54 +205,93 @@ static void prepare_pass(const example_training *t, const fastrnn_training *trai
     }
 }
 
-/* The loss of the batch, and the gradient of all parameters. */
-static double examples_gradient(const example_training *t, const example_pass *p)
+/* Forward, and the loss of the batch; *tops is what the linear layer read. */
+static double examples_loss(const example_training *t, const example_pass *p, const real **tops)
+{
+    const example_memory *m = &t->m;
+    const real *parameters = t->learner->parameters, *own = parameters + t->at.network;
+    const network_call *call = &p->network;
+    const network_targets targets = {m->classes, m->numbers};
+    const bool softmax = call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
+    if (t->model->source == FASTRNN_FEATURES) {
+        features_forward(t, p->B, parameters);
+    } else if (t->model->source == FASTRNN_ENCODER) {
+        encoder_forward(t, p, parameters);
+    }
+    *tops = states_forward(call, &m->network, own, &p->input, m->network.hn, m->network.cn);
+    outputs_forward(call, &m->network, own, *tops);
+    return outputs_loss(call, &m->network, &targets, (double)(softmax ? call->R : call->R * call->V));
+}
+
+static void examples_back(const example_training *t, const example_pass *p)
 {
     const example_memory *m = &t->m;
     const real *parameters = t->learner->parameters;
-    const network_call *call = &p->network;
-    const network_targets targets = {m->classes, m->numbers};
     const fastrnn_source source = t->model->source;
-    const bool softmax = call->network->loss == FASTRNN_SOFTMAX_CROSS_ENTROPY;
     const network_input_gradient to_source = {m->dh, m->dc, source == FASTRNN_ENCODER && t->C > 0 ? m->dcontext : NULL};
     const network_input_gradient nowhere = {0};
+    network_back(&p->network, &m->network, parameters + t->at.network, &p->input, NULL, NULL,
+                 source == FASTRNN_NO_SOURCE ? &nowhere : &to_source);
     if (source == FASTRNN_FEATURES) {
-        features_forward(t, p->B, parameters);
+        features_back(t, p->B);
     } else if (source == FASTRNN_ENCODER) {
-        encoder_forward(t, p, parameters);
+        encoder_back(t, p, parameters);
     }
-    const real *own = parameters + t->at.network;
-    real *gradient = m->gradient + t->at.network;
-    const real *tops = states_forward(call, &m->network, own, &p->input, m->network.hn, m->network.cn);
-    outputs_forward(call, &m->network, own, tops);
-    const double loss = outputs_loss(call, &m->network, &targets, (double)(softmax ? call->R : call->R * call->V));
-    if (!isfinite(loss)) {
-        return loss;
+}
+
+/* As in network.h, of all parts. */
+static bool examples_are_moderate(const example_training *t, const example_pass *p, const real *tops)
+{
+    const real *parameters = t->learner->parameters;
+    bool moderate = factors_are_moderate(&p->network, &t->m.network, parameters + t->at.network, tops);
+    if (t->model->source == FASTRNN_FEATURES) {
+        moderate &= are_moderate(p->B, t->F, t->m.features, padded_row(t->F)) &&
+                    are_moderate(p->B, t->S, t->m.states, padded_row(t->S));
+    } else if (t->model->source == FASTRNN_ENCODER) {
+        moderate &= factors_are_moderate(&p->encoder, &t->m.encoder, parameters + t->at.encoder, NULL);
     }
-    network_backward(call, &m->network, own, &p->input, tops, NULL, NULL, gradient,
-                     source == FASTRNN_NO_SOURCE ? &nowhere : &to_source);
-    leave_out_second_bias(call, gradient);
-    if (source == FASTRNN_FEATURES) {
-        features_backward(t, p->B, m->gradient);
-    } else if (source == FASTRNN_ENCODER) {
-        encoder_backward(t, p, parameters, m->gradient);
+    return moderate;
+}
+
+static void examples_parameters_back(const example_training *t, const example_pass *p, const gradient_use *use,
+                                     const real *tops, real *to)
+{
+    const real *parameters = t->learner->parameters;
+    network_parameters_back(&p->network, &t->m.network, use, parameters + t->at.network, &p->input, tops,
+                            to + t->at.network);
+    if (t->model->source == FASTRNN_FEATURES) {
+        features_parameters_back(t, p->B, use, to);
+    } else if (t->model->source == FASTRNN_ENCODER) {
+        network_parameters_back(&p->encoder, &t->m.encoder, use, parameters + t->at.encoder, &p->source, NULL,
+                                to + t->at.encoder);
     }
-    return loss;
 }
 
 static fastrnn_status examples_iterate(const training_engine *e, const fastrnn_training *training, double learning_rate,
                                        double *loss)
 {
     const example_training *t = e->run;
+    const TYPED(fastrnn_learner) *l = t->learner;
     example_pass p;
+    const real *tops;
     prepare_pass(t, training, &p);
-    *loss = examples_gradient(t, &p);
+    *loss = examples_loss(t, &p, &tops);
     if (!isfinite(*loss)) {
         return FASTRNN_ERROR_NOT_FINITE;
     }
-    const fastrnn_status status = learn(t->optimizer, t->learner, training, learning_rate, t->at.end, t->m.gradient);
+    examples_back(t, &p);
+    fastrnn_status status = FASTRNN_OK;
+    if (training->clip_norm == INFINITY && examples_are_moderate(t, &p, tops)) {
+        const update_rule rule = rule_now(t->optimizer, training, learning_rate);
+        const gradient_use applied = applied_at_once(&rule, l, t->m.gradient);
+        examples_parameters_back(t, &p, &applied, tops, l->parameters);
+    } else {
+        const gradient_use whole = {.way = GRADIENT_CLIPPED, .limit = INFINITY};
+        examples_parameters_back(t, &p, &whole, tops, t->m.gradient);
+        status = learn(t->optimizer, l, training, learning_rate, t->at.end, t->m.gradient);
+    }
     if (status == FASTRNN_OK && t->order.examples->carried) {
-        keep_states(t->learner, states_size(&p.network), t->m.network.hn, t->m.network.cn);
+        keep_states(l, states_size(&p.network), t->m.network.hn, t->m.network.cn);
     }
     return status;
 }

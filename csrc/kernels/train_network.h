@@ -16,10 +16,67 @@ static bool network_read(const training_engine *e, const fastrnn_training *train
     return read_sequences(&t->batch, training);
 }
 
+/* A table that is kept, and those of the optimizer's arrays, from or to the learner's, by `move`; at: where W_ih begins. */
+static void move_tables(const network_training *t, const kept_table *kept, size_t at,
+                        void (*move)(const stack_call *call, real *W_ih, real *table))
+{
+    const stack_call stack = stack_call_on(t->call.stack, &t->call.batch, t->m.tape);
+    const TYPED(fastrnn_learner) *l = t->learner;
+    real *const of_learner[] = {l->parameters, l->momentum, l->mean, l->squares};
+    real *const tables[] = {kept->weights, kept->momentum, kept->mean, kept->squares};
+    for (size_t i = 0; i < 4; i++) {
+        if (of_learner[i] != NULL) {
+            move(&stack, of_learner[i] + at, tables[i]);
+        }
+    }
+}
+
+static void fill_table(const stack_call *call, real *W_ih, real *table)
+{
+    one_hot_table(call, W_ih, table);
+}
+
+static void empty_table(const stack_call *call, real *W_ih, real *table)
+{
+    one_hot_table_back(call, table, W_ih);
+}
+
+static size_t input_weights_at(const network_call *call, size_t direction)
+{
+    return call->at.stack + parameters_of(call->stack, 0, direction).W_ih;
+}
+
+static void keep_weights(network_training *t)
+{
+    const network_call *call = &t->call;
+    const real *parameters = t->learner->parameters;
+    const stack_call stack = stack_call_on(call->stack, &call->batch, t->m.tape);
+    for (size_t i = 0; i < call->stack->layers * call->D; i++) {
+        const strand_weights *w = &t->m.kept.of[i];
+        prepare_weights(&stack, i / call->D, i % call->D, parameters + call->at.stack, w);
+        if (keeps_table(&stack, i / call->D)) {
+            move_tables(t, &w->kept, input_weights_at(call, i), fill_table);
+        }
+    }
+    pack_transposed(PANEL_VECS, call->width, call->V, output_layer(call, parameters).Why, t->m.W_kept);
+    t->m.kept.kept = true;
+}
+
+/* All parameters are the learner's again. */
+static void give_weights_back(network_training *t)
+{
+    const network_call *call = &t->call;
+    const stack_call stack = stack_call_on(call->stack, &call->batch, t->m.tape);
+    for (size_t direction = 0; t->m.kept.kept && keeps_table(&stack, 0) && direction < call->D; direction++) {
+        move_tables(t, &t->m.kept.of[direction].kept, input_weights_at(call, direction), empty_table);
+    }
+    t->m.kept.kept = false;
+}
+
 static fastrnn_status network_iterate(const training_engine *e, const fastrnn_training *training, double learning_rate,
                                       double *loss)
 {
-    const network_training *t = e->run;
+    network_training *t = (network_training *)e->run; /* the weights that are kept are in its memory */
     const network_call *call = &t->call;
     const network_memory *m = &t->m;
     const TYPED(fastrnn_learner) *l = t->learner;
@@ -29,15 +86,27 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     const network_targets targets = {.classes = t->batch.targets};
     const network_input_gradient nowhere = {0};
     draw_dropout(call, m, training, RANDOM_DROPOUT);
+    if (!t->m.kept.kept) {
+        keep_weights(t);
+    }
     const real *tops = states_forward(call, m, l->parameters, &input, m->hn, m->cn);
     outputs_forward(call, m, l->parameters, tops);
     *loss = outputs_loss(call, m, &targets, (double)t->batch.B);
     if (!isfinite(*loss)) {
         return FASTRNN_ERROR_NOT_FINITE;
     }
-    network_backward(call, m, l->parameters, &input, tops, NULL, NULL, t->gradient, &nowhere);
-    leave_out_second_bias(call, t->gradient);
-    const fastrnn_status status = learn(t->optimizer, l, training, learning_rate, call->at.end, t->gradient);
+    network_back(call, m, l->parameters, &input, NULL, NULL, &nowhere);
+    fastrnn_status status = FASTRNN_OK;
+    if (training->clip_norm == INFINITY && factors_are_moderate(call, m, l->parameters, tops)) {
+        const update_rule rule = rule_now(t->optimizer, training, learning_rate);
+        const gradient_use applied = applied_at_once(&rule, l, t->gradient);
+        network_parameters_back(call, m, &applied, l->parameters, &input, tops, l->parameters);
+    } else {
+        const gradient_use whole = {.way = GRADIENT_CLIPPED, .limit = INFINITY};
+        network_parameters_back(call, m, &whole, l->parameters, &input, tops, t->gradient);
+        give_weights_back(t);
+        status = learn(t->optimizer, l, training, learning_rate, call->at.end, t->gradient);
+    }
     if (status == FASTRNN_OK && carried) {
         keep_states(l, states_size(call), m->hn, m->cn);
     }
@@ -54,7 +123,12 @@ static void network_move_on(const training_engine *e, fastrnn_training *training
 
 static uintptr_t lay_out_text_training(const network_call *call, uintptr_t begin, network_training *t)
 {
-    uintptr_t next = lay_out_training(call, begin, &t->m);
+    const size_t strands = call->stack->layers * call->D;
+    uintptr_t next = lay_out_training(call, begin, &t->m), end;
+    const stack_call stack = stack_call_at(call->stack, &call->batch, 0, &end, NULL);
+    t->m.kept = (stack_weights){take(&next, strands * sizeof(strand_weights)), false};
+    next = lay_out_kept_weights(&stack, next, begin == 0 ? NULL : t->m.kept.of);
+    t->m.W_kept = take(&next, packed_size(call->width, call->V) * sizeof(real));
     t->gradient = take(&next, call->at.end * sizeof(real));
     t->batch = (text_batch){.T = call->batch.T, .B = call->batch.B, .V = network_inputs(call->network)};
     t->batch.tokens = take(&next, call->cells * sizeof(int64_t));
@@ -125,5 +199,7 @@ static fastrnn_status network_train(const fastrnn_network *network, size_t T, si
     lay_out_text_training(&t.call, (uintptr_t)workspace, &t);
     memset(t.gradient, 0, t.call.at.end * sizeof(real)); /* for good, what belongs to no parameter */
     const training_engine engine = {network_read, network_iterate, network_move_on, &t};
-    return run_training(&engine, training, iterations, interruption);
+    const fastrnn_status status = run_training(&engine, training, iterations, interruption);
+    give_weights_back(&t);
+    return status;
 }

@@ -83,7 +83,7 @@ static void TYPED(token_memory_arguments_case)(const void *nothing)
     SITUATION("limits");
     CHECK_OK(open(&c));
     const double outputs = (double)c.T * (double)c.B * (double)units * sizeof(REAL);
-    CHECK((double)c.bytes->predict > outputs && c.bytes->train > c.bytes->predict && (double)c.bytes->train < 0x1p63,
+    CHECK((double)c.bytes->predict > outputs && c.bytes->train > c.bytes->predict && (double)c.bytes->train < 0x1.8p63,
           "%zu bytes to train, %zu to predict", c.bytes->train, c.bytes->predict);
 }
 
