@@ -41,7 +41,13 @@ static fastrnn_status learn(const fastrnn_optimizer *optimizer, const TYPED(fast
 }
 
 /* Without a limit of its norm no gradient has to be whole before it is applied: it may go through the optimizer as soon as a
- * part of it is there. One that is made piece by piece is made in `gradient`. */
+ * part of it is there. That pays where the N rows that it is summed over are few, for all of them have to be looked at. */
+static bool may_be_applied_at_once(const fastrnn_training *training, size_t N)
+{
+    return training->clip_norm == INFINITY && N < LONG_SUM;
+}
+
+/* A gradient that is made piece by piece is made in `gradient`. */
 static gradient_use applied_at_once(const update_rule *rule, const TYPED(fastrnn_learner) *l, const real *gradient)
 {
     return (gradient_use){.way = GRADIENT_APPLIED,

@@ -72,8 +72,8 @@ typedef struct {
     size_t B_row, K;
     real *C; /* at the tile's first element */
     size_t C_row;
-    bool accumulate;  /* C += A B */
-    const real *bias; /* C = bias + A B, at the tile's first column; NULL: none */
+    const real *from; /* what is added to A B, at the tile's first element: C itself, or, from_row being 0, a bias; or NULL */
+    size_t from_row;
 } tile_call;
 
 /* sums += A(:, k) B(k, :) */
@@ -98,11 +98,35 @@ INLINE size_t chains_for(size_t sums)
     return sums >= 8 ? 1 : sums >= 4 ? 2 : 4;
 }
 
-typedef enum { ADD_NOTHING, ADD_C, ADD_BIAS } tile_addend;
+/* The sums before the first k: of the first chain what is added to A B, of the others nothing. */
+INLINE void tile_begin(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
+                       vec sums[4][TILE_ROWS][PANEL_VECS])
+{
+    UNROLL for (size_t i = 0; i < rows; i++) {
+        UNROLL for (size_t v = 0; v < vecs; v++) {
+            UNROLL for (size_t c = 1; c < chains; c++) {
+                sums[c][i][v] = vec_set1(0);
+            }
+        }
+    }
+    if (call->from == NULL) {
+        UNROLL for (size_t i = 0; i < rows; i++) {
+            UNROLL for (size_t v = 0; v < vecs; v++) {
+                sums[0][i][v] = vec_set1(0);
+            }
+        }
+    } else {
+        UNROLL for (size_t i = 0; i < rows; i++) {
+            UNROLL for (size_t v = 0; v < vecs; v++) {
+                sums[0][i][v] = vec_load(call->from + i * call->from_row + v * VEC_LANES);
+            }
+        }
+    }
+}
 
-/* C = the sums of all chains, and what is added. */
-INLINE void tile_store(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
-                       vec sums[4][TILE_ROWS][PANEL_VECS], const tile_addend addend)
+/* C = the sums of all chains. */
+INLINE void tile_end(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
+                     vec sums[4][TILE_ROWS][PANEL_VECS])
 {
     UNROLL for (size_t i = 0; i < rows; i++) {
         UNROLL for (size_t v = 0; v < vecs; v++) {
@@ -110,11 +134,7 @@ INLINE void tile_store(const size_t rows, const size_t vecs, const size_t chains
             UNROLL for (size_t c = 1; c < chains; c++) {
                 sum = vec_add(sum, sums[c][i][v]);
             }
-            real *to = call->C + i * call->C_row + v * VEC_LANES;
-            if (addend != ADD_NOTHING) {
-                sum = vec_add(vec_load(addend == ADD_C ? to : call->bias + v * VEC_LANES), sum);
-            }
-            vec_store(to, sum);
+            vec_store(call->C + i * call->C_row + v * VEC_LANES, sum);
         }
     }
 }
@@ -127,13 +147,7 @@ INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
     const real *B = call->B;
     const size_t K = call->K, B_row = call->B_row, chains = chains_for(rows * vecs);
     vec sums[4][TILE_ROWS][PANEL_VECS]; /* chain, row, register */
-    UNROLL for (size_t c = 0; c < chains; c++) {
-        UNROLL for (size_t i = 0; i < rows; i++) {
-            UNROLL for (size_t v = 0; v < vecs; v++) {
-                sums[c][i][v] = vec_set1(0);
-            }
-        }
-    }
+    tile_begin(rows, vecs, chains, call, sums);
     size_t k = 0;
     for (; k + chains <= K; k += chains) {
         UNROLL for (size_t c = 0; c < chains; c++) {
@@ -143,13 +157,7 @@ INLINE void tile(const size_t rows, const size_t vecs, const tile_call *call)
     for (; k < K; k++) {
         tile_step(rows, vecs, &A, B, B_row, k, sums[0]);
     }
-    if (call->bias != NULL) {
-        tile_store(rows, vecs, chains, call, sums, ADD_BIAS);
-    } else if (call->accumulate) {
-        tile_store(rows, vecs, chains, call, sums, ADD_C);
-    } else {
-        tile_store(rows, vecs, chains, call, sums, ADD_NOTHING);
-    }
+    tile_end(rows, vecs, chains, call, sums);
 }
 
 #define TILE_CASE(rows, vecs)      \
@@ -238,9 +246,9 @@ static void tile_of(size_t rows, size_t vecs, const tile_call *call)
 
 /* ---- the product ----------------------------------------------------------------------------------------------- */
 
-/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill half of a small L1, so
- * that they stay there from row to row of C, and what comes of A and C has the rest. */
-#define K_AT_ONCE (16 * 1024 * 8 / (TILE_VECS * VEC_BITS))
+/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill three quarters of a small
+ * L1, so that they stay there from row to row of C, and what comes of A and C has the rest. */
+#define K_AT_ONCE (24 * 1024 * 8 / (TILE_VECS * VEC_BITS))
 
 /* Asks for n rows of `vecs` registers, B_row apart, before they are needed: where the next block begins the hardware does
  * not foresee, and a matrix that outgrows L2 would be waited for at each. */
@@ -267,8 +275,8 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
             const size_t k = part_start(&blocks, block);
             call.K = part_start(&blocks, block + 1) - k;
             call.B = all.B + k * all.B_row + column;
-            call.accumulate = all.accumulate || block > 0;
-            call.bias = all.bias && block == 0 ? all.bias + column : NULL;
+            const real *from = block > 0 ? all.C : all.from;
+            call.from_row = block > 0 ? all.C_row : all.from_row;
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
             const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
@@ -284,6 +292,7 @@ static void product_of_rows(size_t M, size_t vecs, tile_call call)
                 }
                 call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
                 call.C = all.C + i * all.C_row + column;
+                call.from = from ? from + i * call.from_row + column : NULL;
                 tile_of(rows, width, &call);
             }
         }
@@ -312,14 +321,14 @@ static void product_added(size_t M, left_factor A, right_factor B, const real *b
             const size_t p = B.backward ? panels.parts - 1 - n : n;
             const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
             const size_t column = first * VEC_LANES, C_step = C_row ? C_row : width * VEC_LANES;
-            const tile_call call = {.A = {A.data + i * A.i_step, A.i_step, A.k_step},
-                                    .B = B.row ? B.data + column : B.data + B.K * column,
-                                    .B_row = B.row ? B.row : width * VEC_LANES,
-                                    .K = B.K,
-                                    .C = (C_row ? C + column : C + M * column) + i * C_step,
-                                    .C_row = C_step,
-                                    .accumulate = accumulate,
-                                    .bias = bias ? bias + column : NULL};
+            tile_call call = {.A = {A.data + i * A.i_step, A.i_step, A.k_step},
+                              .B = B.row ? B.data + column : B.data + B.K * column,
+                              .B_row = B.row ? B.row : width * VEC_LANES,
+                              .K = B.K,
+                              .C = (C_row ? C + column : C + M * column) + i * C_step,
+                              .C_row = C_step};
+            call.from = bias ? bias + column : accumulate ? call.C : NULL;
+            call.from_row = bias ? 0 : C_step;
             if (rows == 1) {
                 tile_1_row(width, &call);
             } else {

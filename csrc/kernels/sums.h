@@ -88,15 +88,19 @@ static bool rows_finite(size_t rows, size_t n, const real *x, size_t row)
     return finite;
 }
 
-/* Numbers of which no product or sum that a gradient consists of can overflow, and which are finite. */
+/* All are finite, and such that no product of two, and no sum of those, overflows. */
 static bool are_moderate(size_t rows, size_t n, const real *x, size_t row)
 {
-    const real most = REAL_BITS == 64 ? (real)1e100 : (real)1e10;
-    bool moderate = true;
+    const vec zero = vec_set1(0);
+    vec largest = zero, sum = zero; /* 0 times NaN stays NaN, and NaN has no magnitude */
     for (size_t i = 0; i < rows; i++) {
-        moderate &= all_finite(n, x + i * row) && largest_magnitude(n, x + i * row) <= most;
+        for (size_t j = 0; j < n; j += VEC_LANES) {
+            const vec v = load_up_to(x + i * row + j, n - j < VEC_LANES ? n - j : VEC_LANES);
+            largest = vec_max(vec_abs(v), largest);
+            sum = vec_fma(zero, v, sum);
+        }
     }
-    return moderate;
+    return vec_reduce_add(sum) == 0 && vec_reduce_max(largest) <= (REAL_BITS == 64 ? (real)1e100 : (real)1e10);
 }
 
 /* sqrt(sum of x_i^2). Where squares of float64 overflow, or are so small that they lose digits, x is brought near 1

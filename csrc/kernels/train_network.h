@@ -86,7 +86,8 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     const network_targets targets = {.classes = t->batch.targets};
     const network_input_gradient nowhere = {0};
     draw_dropout(call, m, training, RANDOM_DROPOUT);
-    if (!t->m.kept.kept) {
+    const bool at_once = may_be_applied_at_once(training, call->N);
+    if (at_once && !t->m.kept.kept) {
         keep_weights(t);
     }
     const real *tops = states_forward(call, m, l->parameters, &input, m->hn, m->cn);
@@ -97,7 +98,7 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     }
     network_back(call, m, l->parameters, &input, NULL, NULL, &nowhere);
     fastrnn_status status = FASTRNN_OK;
-    if (training->clip_norm == INFINITY && factors_are_moderate(call, m, l->parameters, tops)) {
+    if (at_once && factors_are_moderate(call, m, l->parameters, tops)) {
         const update_rule rule = rule_now(t->optimizer, training, learning_rate);
         const gradient_use applied = applied_at_once(&rule, l, t->gradient);
         network_parameters_back(call, m, &applied, l->parameters, &input, tops, l->parameters);
