@@ -56,29 +56,31 @@ typedef struct {
     vec expm1_r;  /* e^r - 1 */
 } reduced_exp;
 
+/* a + b x. From such pairs and the powers of x^2 a polynomial has fewer operations that wait for each other than from its
+ * last coefficient on: one register of a small network is all that there is to do meanwhile. */
+INLINE vec pair(real a, real b, vec x)
+{
+    return vec_fma(vec_set1(b), x, vec_set1(a));
+}
+
 INLINE reduced_exp reduce_exp(vec x)
 {
-    vec n = vec_round(vec_mul(x, vec_set1(LOG2_E)));
-    vec r = vec_fma(n, vec_set1(-LN2_HIGH), x);
-    r = vec_fma(n, vec_set1(-LN2_LOW), r);
+    const vec magic = vec_set1((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS));
+    const vec n = vec_sub(vec_fma(x, vec_set1(LOG2_E), magic), magic); /* as vec_round */
+    const vec r = vec_fma(n, vec_set1(-LN2_LOW), vec_fma(n, vec_set1(-LN2_HIGH), x)), r2 = vec_mul(r, r);
     /* e^r - 1 = r + r^2 q(r),  q(r) = 1/2! + r/3! + r^2/4! + ... */
+    const vec q01 = pair((real)0.5, (real)(1.0 / 6), r), q23 = pair((real)(1.0 / 24), (real)(1.0 / 120), r);
+    vec q45 = pair((real)(1.0 / 720), (real)(1.0 / 5040), r);
 #if REAL_BITS == 64
-    vec q = vec_set1(1.0 / 6227020800); /* 1/13! */
-    q = vec_fma(q, r, vec_set1(1.0 / 479001600));
-    q = vec_fma(q, r, vec_set1(1.0 / 39916800));
-    q = vec_fma(q, r, vec_set1(1.0 / 3628800));
-    q = vec_fma(q, r, vec_set1(1.0 / 362880));
-    q = vec_fma(q, r, vec_set1(1.0 / 40320));
-    q = vec_fma(q, r, vec_set1(1.0 / 5040));
+    const vec r4 = vec_mul(r2, r2);
+    const vec q67 = pair(1.0 / 40320, 1.0 / 362880, r), q89 = pair(1.0 / 3628800, 1.0 / 39916800, r);
+    const vec q1011 = pair(1.0 / 479001600, 1.0 / 6227020800, r);
+    q45 = vec_fma(vec_fma(q1011, r2, q89), r4, vec_fma(q67, r2, q45));
+    const vec q = vec_fma(q45, r4, vec_fma(q23, r2, q01));
 #else
-    vec q = vec_set1(1.0f / 5040); /* 1/7! */
+    const vec q = vec_fma(vec_fma(q45, r2, q23), r2, q01);
 #endif
-    q = vec_fma(q, r, vec_set1((real)(1.0 / 720)));
-    q = vec_fma(q, r, vec_set1((real)(1.0 / 120)));
-    q = vec_fma(q, r, vec_set1((real)(1.0 / 24)));
-    q = vec_fma(q, r, vec_set1((real)(1.0 / 6)));
-    q = vec_fma(q, r, vec_set1((real)0.5));
-    return (reduced_exp){n, vec_fma(vec_mul(r, r), q, r)};
+    return (reduced_exp){n, vec_fma(r2, q, r)};
 }
 
 INLINE vec vec_clamp(vec x, real low, real high)
@@ -100,7 +102,8 @@ INLINE vec vec_tanh(vec x)
     reduced_exp e = reduce_exp(vec_add(magnitude, magnitude));
     vec scale = vec_power_of_2(e.n);
     vec E = vec_fma(scale, e.expm1_r, vec_sub(scale, vec_set1(1)));
-    return vec_copysign(vec_quotient(E, vec_add(E, vec_set1(2))), x);
+    vec E_and_2 = vec_fma(scale, e.expm1_r, vec_add(scale, vec_set1(1)));
+    return vec_copysign(vec_quotient(E, E_and_2), x);
 }
 
 /* sigmoid(x) = 1 / (1 + e^-x) = e^x / (1 + e^x), the one or the other so that e^-|x| never overflows and a very
