@@ -343,3 +343,31 @@ static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_r
 {
     product_added(M, A, B, NULL, accumulate, C, C_row);
 }
+
+/* The same with one row, without anything between the caller and the tiles: a step of time of a small network is hardly
+ * longer than a call. */
+INLINE void product_of_row(left_factor A, right_factor B, real *C, bool accumulate)
+{
+    const partition panels = cut(vecs_in(B.N), B.panel_vecs);
+    for (size_t n = 0; n < panels.parts; n++) {
+        const size_t p = B.backward ? panels.parts - 1 - n : n;
+        const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
+        const size_t column = first * VEC_LANES;
+        const tile_call call = {.A = A,
+                                .B = B.row ? B.data + column : B.data + B.K * column,
+                                .B_row = B.row ? B.row : width * VEC_LANES,
+                                .K = B.K,
+                                .C = C + column,
+                                .from = accumulate ? C + column : NULL};
+        tile_1_row(width, &call);
+    }
+}
+
+INLINE void product_of_step(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
+{
+    if (M == 1) {
+        product_of_row(A, B, C, accumulate);
+    } else {
+        product(M, A, B, C, C_row, accumulate);
+    }
+}

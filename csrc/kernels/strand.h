@@ -98,7 +98,7 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
     const size_t earlier = p == 0 ? 0 : cell->products[0].count;
     right_factor weights = packed_in(s->panel_vecs, s->Whh_transposed + earlier * H * s->u, H, range_width(range, H, s->u));
     weights.backward = t % 2;
-    product(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
+    product_of_step(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
 }
 
 /* The index of a slot among those with recurrent weights, in the order of the products. */
@@ -124,7 +124,7 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
         weights.data = s->Whh + recurrent_index(cell, slot) * packed_size(H, H);
     }
     weights.backward = t % 2;
-    product(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
+    product_of_step(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }
 
 /* The same for all slots of the cell's first product. */
