@@ -23,14 +23,14 @@ SHARE_OF_PEAK = {(64, 512): 0.65}  # B, H
 TIMES_PYTORCHS_BATCH = {(64, 512): 1.6, (32, 128): 1.6}
 SHARE_OF_FLOOR = {"avx2": 0.75}  # at H = 100
 
-# Of layers, in float32. By cell and H, B = 1; by H, B = 64; by cell, H = 100.
-LAYERS_TIMES_PYTORCH = {
+# Of networks and of steps, in float32. By cell and H, B = 1; by H, B = 64; by cell, H = 100.
+NETWORKS_TIMES_PYTORCH = {
     "gru": {100: 24, 256: 10, 512: 4.5},
     "lstm": {100: 10, 256: 4, 512: 2.2},
 }
-LAYERS_TIMES_THE_BEST_PEER = 2
-BATCHED_LAYERS_TIMES_PYTORCH = {128: 1.6, 256: 1.6, 512: 1.6}
-BATCHED_LAYERS_SHARE_OF_PEAK = {256: 0.6, 512: 0.6}
+NETWORKS_TIMES_THE_BEST_PEER = 2
+BATCHED_NETWORKS_TIMES_PYTORCH = {128: 1.6, 256: 1.6, 512: 1.6}
+BATCHED_NETWORKS_SHARE_OF_PEAK = {256: 0.6, 512: 0.6}
 MICROSECONDS_OF_A_STEP = {"gru": 1.5, "lstm": 2}
 MICROSECONDS_OF_A_CALL = 1  # from Python, on top
 CHARACTER_GRU_TIMES = {"pytorch": ("PyTorch", 5), "loop": ("PyTorch's loop over characters", 7)}
@@ -85,33 +85,33 @@ def best_peer(row: Row | None) -> tuple[str, Median | None]:
 
 def goals(results: Results) -> Iterator[Goal]:
     yield from of_min_char_rnn(results)
-    yield from of_layers(results)
-    yield from of_batched_layers(results)
+    yield from of_networks(results)
+    yield from of_batched_networks(results)
     yield from of_steps(results)
     row = results.find("char-gru", "float32", 512, cell="gru")
     for side, (name, times) in CHARACTER_GRU_TIMES.items():
         yield Goal(f"char-gru, float32, H = 512: times faster than {name}", times, of_side(row, side))
 
 
-def of_layers(results: Results) -> Iterator[Goal]:
-    for cell, goals_of_cell in LAYERS_TIMES_PYTORCH.items():
+def of_networks(results: Results) -> Iterator[Goal]:
+    for cell, goals_of_cell in NETWORKS_TIMES_PYTORCH.items():
         for H, times in goals_of_cell.items():
-            row = results.find("layer", "float32", H, cell=cell)
+            row = results.find("network", "float32", H, cell=cell)
             name, figure = best_peer(row)
-            yield Goal(f"layer {cell}, float32, H = {H}: times faster than PyTorch", times, of_side(row, "pytorch"))
-            text = f"layer {cell}, float32, H = {H}: times faster than the best peer ({name})"
-            yield Goal(text, LAYERS_TIMES_THE_BEST_PEER, figure)
+            yield Goal(f"network {cell}, float32, H = {H}: times faster than PyTorch", times, of_side(row, "pytorch"))
+            text = f"network {cell}, float32, H = {H}: times faster than the best peer ({name})"
+            yield Goal(text, NETWORKS_TIMES_THE_BEST_PEER, figure)
 
 
-def of_batched_layers(results: Results) -> Iterator[Goal]:
+def of_batched_networks(results: Results) -> Iterator[Goal]:
     for cell in GATES:
-        for H, times in BATCHED_LAYERS_TIMES_PYTORCH.items():
-            row = results.find("layer", "float32", H, 64, cell=cell)
-            text = f"layer {cell}, float32, B = 64, H = {H}: times faster than PyTorch"
+        for H, times in BATCHED_NETWORKS_TIMES_PYTORCH.items():
+            row = results.find("network", "float32", H, 64, cell=cell)
+            text = f"network {cell}, float32, B = 64, H = {H}: times faster than PyTorch"
             yield Goal(text, times, of_side(row, "pytorch"))
-        for H, share in BATCHED_LAYERS_SHARE_OF_PEAK.items():
-            row = results.find("layer", "float32", H, 64, cell=cell)
-            text = f"layer {cell}, float32, B = 64, H = {H}: share of the multiply-add peak"
+        for H, share in BATCHED_NETWORKS_SHARE_OF_PEAK.items():
+            row = results.find("network", "float32", H, 64, cell=cell)
+            text = f"network {cell}, float32, B = 64, H = {H}: share of the multiply-add peak"
             yield Goal(text, share, row.peak_share if row else None)
 
 

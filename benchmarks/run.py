@@ -14,7 +14,7 @@ from fastrnn.bench.problem import Problem
 from fastrnn.bench.results import Row
 from fastrnn.bench.row import measure_row
 
-TASKS = ("train", "lossFun", "sample", "batch", "isa", "layer", "stream", "step", "char-gru")
+TASKS = ("train", "lossFun", "sample", "batch", "isa", "layer", "network", "stream", "step", "char-gru")
 HIDDEN_SIZES = (32, 64, 100, 128, 256, 512, 1024)
 DTYPES = ("float64", "float32")
 BATCHES = ((32, 128), (64, 512))  # B, H; in float32
@@ -51,7 +51,7 @@ class Plan:
             elif task == "isa":
                 others = () if cpu["forced"] else [isa for isa in cpu["available"] if isa != cpu["isa"]]
                 yield from (("train", isa, Problem(d, ISA_HIDDEN_SIZE)) for isa in others for d in self.dtypes)
-            elif task == "layer":
+            elif task in ("layer", "network"):
                 sizes = [(cell, B, H) for cell in self.cells for B, H in self.layers]
                 yield from ((task, cpu["isa"], Problem("float32", H, B, cell=cell)) for cell, B, H in sizes)
             elif task in ("stream", "step"):

@@ -11,10 +11,10 @@ train    one iteration of training, B = 1         sample   one character of {sam
 lossFun  one call of bind's lossFun from Python   batch    loss and gradients of B sequences at once
 layer    one training step of a cell and a        stream   one step of a cell over a long sequence, of one call
          linear layer, with Adagrad               step     one step of a cell, called from Python
-char-gru one chunk: embedding, GRU, linear layer, Adam
+network  the same, many in one native call        char-gru one chunk: embedding, GRU, linear layer, Adam
 us       median, in microseconds                  x floor  its ratio to the least time that the ceilings allow
-error    the largest difference from fastrnn.reference in float64, relative to each array's largest number (train, layer
-         and char-gru: after some iterations); sample: characters that differ from the reference's of the same dtype
+error    the largest difference from fastrnn.reference in float64, relative to each array's largest number (of
+         training after some iterations); sample: characters that differ from the reference's of the same dtype
 The other columns are ratios: that side's time over fastrnn's, so above 1 fastrnn is faster. Medians of paired ratios;
 the true one lies within ± with 95 % confidence."""
 

@@ -19,8 +19,9 @@ sys.path.append(str(ROOT))
 from benchmarks import goals, table  # noqa: E402
 from benchmarks.contenders import FASTRNN, LAYERS, NUMPY, PEERS, batched, script  # noqa: E402
 from benchmarks.parent import Worker  # noqa: E402
-from fastrnn import reference  # noqa: E402
-from fastrnn.bench import check, floor, measure, problem, results  # noqa: E402
+from benchmarks.run import Plan  # noqa: E402
+from fastrnn import NumericalError, reference  # noqa: E402
+from fastrnn.bench import check, floor, layers, measure, problem, results  # noqa: E402
 from fastrnn.bench.ceilings import Ceilings  # noqa: E402
 from fastrnn.bench.measure import Median, Slice  # noqa: E402
 from fastrnn.bench.problem import GATES, Problem  # noqa: E402
@@ -34,8 +35,9 @@ def small_problems(task, dtype):
     small = replace(SMALL, dtype=dtype)
     if task not in LAYERS:
         return [small]
-    cells = {"layer": GATES, "char-gru": ["gru"]}.get(task, ["gru", "lstm"])
-    return [replace(small, cell=cell, B=B) for cell in cells for B in ((1, 3) if task == "layer" else (1,))]
+    if task in ("layer", "network"):
+        return [replace(small, cell=cell, B=B) for cell in GATES for B in (1, 3)]
+    return [replace(small, cell=cell, B=1) for cell in (["gru"] if task == "char-gru" else ["gru", "lstm"])]
 
 
 def sides_and_tasks(contenders):
@@ -87,6 +89,45 @@ def test_a_difference_of_layers_is_noticed(cell):
     assert check.error(job, "layer", small) > 1e-3
 
 
+@pytest.mark.parametrize("cell", GATES)
+def test_a_difference_of_networks_is_noticed(cell):
+    """Another loss, or another text."""
+    small = replace(SMALL, cell=cell)
+    assert check.error(FASTRNN.job("layer", small), "network", small) > 1e-3
+    later = FASTRNN.job("network", small)
+    later.position = 1
+    assert check.error(later, "network", small) > 1e-3
+
+
+@pytest.mark.parametrize(("cell", "one_bias"), [("rnn", False), ("gru", True), ("lstm", False)])
+def test_a_bias_too_many_or_too_few_is_noticed(cell, one_bias):
+    """Also where the reference's bias rests, and all that its optimizer remembers of it is zero."""
+    small = replace(SMALL, cell=cell)
+    job = layers.NetworkTraining(reference, small)
+    job.one_bias = one_bias
+    assert check.error(job, "network", small) > 1e-3
+
+
+def test_a_network_trains_many_iterations_in_one_call():
+    """Of one sequence; in any parts they come to the same."""
+    small = replace(SMALL, cell="lstm", B=1)
+    at_once, in_parts = (FASTRNN.job("network", small) for _ in range(2))
+    assert at_once.unit == problem.ITERATIONS
+    assert FASTRNN.job("network", replace(small, B=3)).unit == 1
+    at_once.run(9)
+    for times in (2, 7):
+        in_parts.run(times)
+    for mine, its in zip(at_once.outcome(), in_parts.outcome(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_a_network_that_fails_says_so():
+    job = FASTRNN.job("network", replace(SMALL, cell="gru"))
+    job.states[0][...] = np.nan
+    with pytest.raises(NumericalError):
+        job.run(3)
+
+
 def test_a_difference_is_noticed():
     job = script.TASKS["lossFun"](SMALL)
     honest = job.call
@@ -98,6 +139,13 @@ def test_a_difference_is_noticed():
 
     job.call = dishonest
     assert check.error(job, "lossFun", SMALL) == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_nan_is_noticed():
+    job = FASTRNN.job("network", replace(SMALL, cell="gru"))
+    honest = job.outcome
+    job.outcome = lambda: [*honest()[:-1], np.full((1, SMALL.B, SMALL.H), np.nan)]
+    assert np.isnan(check.error(job, "network", replace(SMALL, cell="gru")))
 
 
 def test_problem(monkeypatch):
@@ -176,6 +224,16 @@ def test_floor_of_layers():
     assert floor.seconds(floor.step(lstm), SLOW_LOADS) == pytest.approx(
         {"products": 16 * 8 / 100, "functions": 10 * 28 / 1000}
     )
+
+
+def test_floor_of_networks():
+    """As that of layers, but that an RNN, of 2 rows, and an LSTM, of 8, have so many biases fewer to update."""
+    for cell, updated in {"rnn": 2 * 5.5 + 15, "gru": 6 * 6.5 + 15, "lstm": 8 * 5.5 + 15}.items():
+        small = replace(TINY, cell=cell)
+        found = floor.seconds(floor.network(small, distinct=2.5), FAST_LOADS)
+        assert found["optimizer"] == pytest.approx(updated * 14 / 1000)
+        of_layer = floor.seconds(floor.layer(small, distinct=2.5), FAST_LOADS)
+        assert found | {"optimizer": 0} == of_layer | {"optimizer": 0}
 
 
 def test_floor_of_the_character_gru():
@@ -287,20 +345,20 @@ def test_goals(run):
     assert list(goals.lines(run))[-1] == f"3 of {len(verdicts)} goals hold"
 
 
-def test_goals_of_layers(run):
+def test_goals_of_networks_and_steps(run):
     run.rows += [
-        row(task="layer", dtype="float32", cell="gru"),
-        row(task="layer", dtype="float32", cell="lstm", H=512, B=64, peak_share=Median(0.5, 0.4, 0.55)),
+        row(task="network", dtype="float32", cell="gru"),
+        row(task="network", dtype="float32", cell="lstm", H=512, B=64, peak_share=Median(0.5, 0.4, 0.55)),
         row(task="stream", dtype="float32", cell="lstm", seconds=Median(1.9e-6, 1.8e-6, 2e-6)),
         row(task="step", dtype="float32", cell="lstm", seconds=Median(3.0e-6, 2.9e-6, 3.1e-6)),
         row(task="char-gru", dtype="float32", cell="gru", H=512),
     ]
     found = {goal.text: goal for goal in goals.goals(run)}
     for text, verdict in {
-        "layer gru, float32, H = 100: times faster than PyTorch": "MISSED",
-        "layer gru, float32, H = 100: times faster than the best peer (jax)": "MISSED",
-        "layer lstm, float32, B = 64, H = 512: times faster than PyTorch": "holds",
-        "layer lstm, float32, B = 64, H = 512: share of the multiply-add peak": "MISSED",
+        "network gru, float32, H = 100: times faster than PyTorch": "MISSED",
+        "network gru, float32, H = 100: times faster than the best peer (jax)": "MISSED",
+        "network lstm, float32, B = 64, H = 512: times faster than PyTorch": "holds",
+        "network lstm, float32, B = 64, H = 512: share of the multiply-add peak": "MISSED",
         "stream lstm, float32, H = 100: microseconds a step": "holds",
         "step lstm, float32, H = 100: microseconds on top for a call from Python": "MISSED",
         "char-gru, float32, H = 512: times faster than PyTorch": "holds",
@@ -310,6 +368,13 @@ def test_goals_of_layers(run):
         assert found[text].verdict == verdict, text
     on_top = found["step lstm, float32, H = 100: microseconds on top for a call from Python"].figure
     assert (on_top.value, on_top.low, on_top.high) == pytest.approx((1.1, 0.9, 1.3))
+
+
+def test_layers_have_no_goals(run):
+    before = list(goals.lines(run))
+    planned = [problem for _, _, problem in Plan((), tasks=("layer",)).rows()]
+    run.rows += [row(task="layer", dtype=p.dtype, cell=p.cell, H=p.H, B=p.B) for p in planned]
+    assert list(goals.lines(run)) == before
 
 
 def test_a_row_says_which_cell_it_has(run):
@@ -352,6 +417,15 @@ def test_labels_move_apart_and_keep_their_order():
     assert moved["c"] == 3.0
 
 
+def test_networks_have_the_rows_and_the_sides_of_layers():
+    of_layers, of_networks = ([row[2] for row in Plan((), tasks=(task,)).rows()] for task in ("layer", "network"))
+    assert of_networks == of_layers
+    assert {(p.dtype, p.cell, p.B) for p in of_networks} == {("float32", cell, B) for cell in GATES for B in (1, 64)}
+    sides = [FASTRNN, *NUMPY, *PEERS]
+    assert [side.name for side in sides if "network" in side.tasks] == ["fastrnn", "pytorch", "jax"]
+    assert [side.name for side in sides if "layer" in side.tasks] == ["fastrnn", "pytorch", "jax"]
+
+
 # ---- the command ----------------------------------------------------------------------------------------------------
 
 
@@ -387,9 +461,12 @@ def test_quick_run(tmp_path):
     tasks = [(row["task"], row["dtype"]) for row in figures["rows"]]
     for task in ("train", "lossFun", "sample"):
         assert {(task, "float64"), (task, "float32")} <= set(tasks)
-    for task in ("batch", "layer", "stream", "step"):
+    for task in ("batch", "layer", "network", "stream", "step"):
         assert (task, "float32") in tasks
     for row in figures["rows"]:
+        assert (row["peak_share"] is not None) == (row["task"] in ("batch", "layer", "network"))
+        if row["task"] in ("layer", "network"):
+            assert row["characters"] == 2 * 25
         assert row["seconds"]["low"] <= row["seconds"]["value"] <= row["seconds"]["high"]
         assert row["floor"]["seconds"]["value"] > 0
         assert row["error"] < LARGEST_ERROR[row["dtype"]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fastrnn.bench.job import Job
 from fastrnn.bench.problem import Problem
 
-LAYERS = ("layer", "stream", "step", "char-gru")
+LAYERS = ("layer", "network", "stream", "step", "char-gru")
 ALL = ("train", "lossFun", "sample", "batch", *LAYERS)
 
 NATIVE = "fastrnn.bench.native"
@@ -80,7 +80,7 @@ PEERS = (
         "jax",
         "benchmarks.contenders.jax_scan",
         "JAX: 20 iterations in one jit by lax.scan, the gradient of Whh one product per sequence",
-        tasks=("train", "batch", "layer"),
+        tasks=("train", "batch", "layer", "network"),
         needs=("jax",),
     ),
     Contender(

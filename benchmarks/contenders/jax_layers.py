@@ -1,4 +1,5 @@
-"""The training of layers in JAX: many iterations in one jit by lax.scan, as in jax_scan.py. The cells are PyTorch's.
+"""The training of layers and networks in JAX: many iterations in one jit by lax.scan, as in jax_scan.py. The cells are
+PyTorch's.
 
 Within the scan over time there is the recurrent product only. Autodiff goes through it, but with respect to what is
 added to each step's product, so that the gradient of the weights is one product per sequence here too, not T outer
@@ -15,7 +16,15 @@ import numpy as np
 from jax import lax
 
 from fastrnn.bench.job import Job
-from fastrnn.bench.problem import ITERATIONS, Array, Problem, layer_weights, linear_weights, streams
+from fastrnn.bench.problem import (
+    Array,
+    Problem,
+    iterations_at_once,
+    layer_weights,
+    linear_weights,
+    one_bias,
+    streams,
+)
 
 jax.config.update("jax_enable_x64", True)
 
@@ -43,8 +52,11 @@ UNROLL = {"rnn": 25, "gru": 25, "lstm": 1}
 CELLS: dict[str, Callable[[Any, Any, Any], Any]] = {"rnn": rnn, "gru": gru, "lstm": lstm}
 
 
-def gradients_and_states(cell: str, parameters: Any, inputs: Any, targets: Any, before: Any) -> Any:
-    """Gradients and last states. inputs, targets (T,) or (T, B); states (H,) or (B, H); weight_ih is transposed."""
+def gradients_and_states(
+    cell: str, parameters: Any, inputs: Any, targets: Any, before: Any, divisor: int
+) -> tuple[Any, Any]:
+    """Gradients and last states. inputs, targets (T,) or (T, B); states (H,) or (B, H); weight_ih is transposed. The
+    loss is the sum over all characters, divided by `divisor`."""
     rows_ih, weight_hh, bias_ih, bias_hh, weight, bias = parameters
     transposed = weight_hh.T
 
@@ -63,19 +75,23 @@ def gradients_and_states(cell: str, parameters: Any, inputs: Any, targets: Any, 
     flat, wanted = hs.reshape(-1, H), targets.reshape(-1)
     rows = jnp.arange(len(wanted))
     p = jax.nn.softmax(flat @ weight.T + bias)
-    dlogits = p.at[rows, wanted].add(-1) / len(wanted)
+    dlogits = p.at[rows, wanted].add(-1) / divisor
     dx, du = (array.reshape(-1, array.shape[-1]) for array in backward((dlogits @ weight).reshape(hs.shape)))
     previous = jnp.concatenate([before[0][None], hs[:-1]]).reshape(-1, H)
     drows = jnp.zeros_like(rows_ih).at[inputs.reshape(-1)].add(dx)
     return (drows, du.T @ previous, dx.sum(0), du.sum(0), dlogits.T @ flat, dlogits.sum(0)), last
 
 
-def iteration(problem: Problem, whole: Any, state: Any, _: Any) -> tuple[Any, None]:
+def iteration(problem: Problem, network: bool, whole: Any, state: Any, _: Any) -> tuple[Any, None]:
+    """Of `network` or of `layer`."""
     assert problem.cell is not None
     parameters, sums, h, p = state
     h = tuple(jnp.where(p == 0, 0, one) for one in h)
     chunk = lax.dynamic_slice_in_dim(whole, p, problem.T + 1)
-    gradients, h = gradients_and_states(problem.cell, parameters, chunk[:-1], chunk[1:], h)
+    divisor = problem.B if network else problem.T * problem.B
+    gradients, h = gradients_and_states(problem.cell, parameters, chunk[:-1], chunk[1:], h, divisor)
+    if network and one_bias(problem):
+        gradients = *gradients[:3], jnp.zeros_like(gradients[3]), *gradients[4:]
     sums = tuple(total + gradient * gradient for total, gradient in zip(sums, gradients, strict=True))
     parameters = tuple(
         parameter - problem.learning_rate * gradient / (jnp.sqrt(total) + 1e-10)
@@ -86,11 +102,13 @@ def iteration(problem: Problem, whole: Any, state: Any, _: Any) -> tuple[Any, No
 
 
 class Training:
+    network = False
+
     def __init__(self, problem: Problem) -> None:
-        self.unit = ITERATIONS if problem.B == 1 else 1  # a batch's iteration is long enough for a call of its own
+        self.unit = iterations_at_once(problem)
         whole = streams(problem)
         characters = jnp.asarray(whole[:, 0] if problem.B == 1 else whole)
-        one = partial(iteration, problem, characters)
+        one = partial(iteration, problem, self.network, characters)
         self.iterate = jax.jit(lambda state: lax.scan(one, state, length=self.unit)[0], donate_argnums=0)
         arrays = [*layer_weights(problem, problem.V).values(), *linear_weights(problem).values()]
         arrays[0] = np.ascontiguousarray(arrays[0].T)
@@ -111,4 +129,8 @@ class Training:
         return [parameters[0].T, *parameters[1:], *slots, *(one.reshape(self.shape) for one in h)]
 
 
-TASKS: dict[str, Callable[[Problem], Job]] = {"layer": Training}
+class NetworkTraining(Training):
+    network = True
+
+
+TASKS: dict[str, Callable[[Problem], Job]] = {"layer": Training, "network": NetworkTraining}

@@ -16,6 +16,7 @@ from fastrnn.bench.problem import (
     embedding_weights,
     layer_weights,
     linear_weights,
+    one_bias,
     streams,
     text,
     walk,
@@ -69,6 +70,7 @@ def trained(modules: Sequence[Any], optimizer: Any, slots: Sequence[str]) -> Ite
 
 class Training:
     unit = 1
+    dloss: Any = None  # what `backward` begins with; None is 1
 
     def __init__(self, problem: Problem) -> None:
         self.layer, self.output = recurrent(problem, problem.V), linear(problem)
@@ -88,13 +90,21 @@ class Training:
         y, h = self.layer(self.one_hot[inputs], self.h)
         loss = torch.nn.functional.cross_entropy(self.output(y).flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward(self.dloss)
         self.optimizer.step()
         self.h = detached(h)
 
     def outcome(self) -> Sequence[Array]:
         last = [state.numpy() for state in states(self.h)]
         return [*trained([self.layer, self.output], self.optimizer, ["sum"]), *last]
+
+
+class NetworkTraining(Training):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        # T times the mean over all is the sum over the steps, the mean over the sequences; this way at no cost.
+        self.dloss = torch.tensor(problem.T, dtype=getattr(torch, problem.dtype))
+        self.layer.bias_hh_l0.requires_grad_(not one_bias(problem))
 
 
 class CharacterGRU:
@@ -168,6 +178,7 @@ class Stepping:
 
 TASKS: dict[str, Callable[[Problem], Job]] = {
     "layer": Training,
+    "network": NetworkTraining,
     "stream": stream,
     "step": Stepping,
     "char-gru": CharacterGRU,

@@ -50,8 +50,8 @@ def expected(task: str, problem: Problem) -> Sequence[Array]:
 
 
 def error(job: Job, task: str, problem: Problem) -> float:
-    """The largest difference of any number, relative to its array's largest, after `checked_iterations`. For sample:
-    the share of characters that differ. Runs the job, which must be new."""
+    """The largest difference of any number, relative to its array's largest, unless all of these are 0, after
+    `checked_iterations`. For sample: the share of characters that differ. Runs the job, which must be new."""
     job.run(checked_iterations(task, problem))
     pairs = list(zip(job.outcome(), expected(task, problem), strict=True))
     if task == "sample":
@@ -59,4 +59,4 @@ def error(job: Job, task: str, problem: Problem) -> float:
     for a, b in pairs:
         if a.shape != b.shape:
             raise ValueError(f"{task}: {a.shape} came where {b.shape} was expected")
-    return float(max(np.max(np.abs(a - b)) / np.max(np.abs(b)) for a, b in pairs))
+    return float(np.max([np.max(np.abs(a - b)) / (np.max(np.abs(b)) or 1) for a, b in pairs]))  # NaN, if one is NaN

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastrnn.bench.ceilings import Ceilings
-from fastrnn.bench.problem import GATES, Problem
+from fastrnn.bench.problem import GATES, Problem, one_bias
 
 # Vector operations for each number, division and rounding by an addition counted as the one or two that they are:
 #   functions  28 in float64: 18 for e^r - 1 and 10 around it for tanh, 9 for exp in a softmax;
@@ -95,15 +95,20 @@ def sample(p: Problem) -> Parts:
     }
 
 
-def _parameters(p: Problem, inputs: float) -> float:
-    """How many parameters are updated, where so many columns of the input's weights are."""
-    return _rows(p) * (inputs + p.H + 2) + p.H * p.V + p.V
+def _parameters(p: Problem, inputs: float, biases: int = 2) -> float:
+    """How many parameters are updated, where so many columns of the input's weights and biases of the cell are."""
+    return _rows(p) * (inputs + p.H + biases) + p.H * p.V + p.V
 
 
-def layer(p: Problem, distinct: float) -> Parts:
+def layer(p: Problem, distinct: float, biases: int = 2) -> Parts:
     """One training step on one-hot vectors, with Adagrad."""
-    update = _update(p, _parameters(p, distinct), UNCLIPPED[p.dtype])
+    update = _update(p, _parameters(p, distinct, biases), UNCLIPPED[p.dtype])
     return _through_time(p) | {"optimizer": update}
+
+
+def network(p: Problem, distinct: float) -> Parts:
+    """The same, where a bias that only adds to another one is not updated."""
+    return layer(p, distinct, biases=1 if one_bias(p) else 2)
 
 
 def character_gru(p: Problem) -> Parts:

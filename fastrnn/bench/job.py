@@ -13,15 +13,15 @@ class Job(Protocol):
 
     `outcome` is what came of it so far, to be checked, in the reference's layouts. For train: the five parameters,
     Adagrad's five memories, and the state. For lossFun and batch: loss, dWxh, dWhh, dWhy, dbh, dby, last state. For
-    sample: the characters drawn after np.random.seed(0). For layer and char-gru: the parameters in PyTorch's order,
-    what the optimizer remembers of each (a vector for each parameter), and for layer the states. For stream: outputs
-    and last states. For step: the states.
+    sample: the characters drawn after np.random.seed(0). For layer, network and char-gru: the parameters in PyTorch's
+    order, what the optimizer remembers of each (a vector for each parameter), and for layer and network the states. For
+    stream: outputs and last states. For step: the states.
     """
 
     unit: int  # `run` takes multiples of it
 
     def run(self, times: int) -> None:
-        """Does the work so many times: iterations of train, layer and char-gru, else calls."""
+        """Does the work so many times: iterations of train, layer, network and char-gru, else calls."""
 
     def outcome(self) -> Sequence[Array]: ...
 

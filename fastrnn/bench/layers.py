@@ -15,6 +15,7 @@ from fastrnn.bench.problem import (
     embedding_weights,
     layer_weights,
     linear_weights,
+    one_bias,
     streams,
     text,
     walk,
@@ -72,13 +73,37 @@ class Training:
     def step(self, inputs: Any, targets: Any) -> None:
         y, self.h, tape = self.layer.forward(inputs, self.h)
         logits, output_tape = self.output.forward(y)
-        _, dlogits = self.loss(logits, targets)
+        dlogits = self.dlogits(logits, targets)
         self.optimizer.zero_gradients()
         self.layer.backward(tape, self.output.backward(output_tape, dlogits))
+        self.update()
+
+    def dlogits(self, logits: Array, targets: Any) -> Any:
+        """The gradient of the loss, which is the mean over all characters."""
+        return self.loss(logits, targets)[1]
+
+    def update(self) -> None:
         self.optimizer.step()
 
     def outcome(self) -> Sequence[Array]:
         return [*trained([self.layer, self.output], self.optimizer), *states(self.h)]
+
+
+class NetworkTraining(Training):
+    """The same of a network, as CharRNN trains it: the loss is the sum over the steps, the mean over the sequences, and
+    a bias that only adds to another one is not trained."""
+
+    def __init__(self, module: Any, problem: Problem) -> None:
+        super().__init__(module, problem)
+        self.one_bias = one_bias(problem)
+
+    def dlogits(self, logits: Array, targets: Any) -> Any:
+        return self.loss(logits, targets, reduction="sum")[1] / targets.shape[1]
+
+    def update(self) -> None:
+        if self.one_bias:
+            self.layer.gradients["bias_hh_l0"][...] = 0
+        super().update()
 
 
 class CharacterGRU:

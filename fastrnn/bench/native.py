@@ -2,7 +2,7 @@
 
 import fastrnn
 from fastrnn import min_char_rnn
-from fastrnn.bench import layers, library
+from fastrnn.bench import layers, library, network
 from fastrnn.bench.job import Calls, Job
 from fastrnn.bench.problem import ITERATIONS, Problem, batch, weights
 
@@ -13,4 +13,8 @@ def batched_loss(problem: Problem) -> Job:
     return Calls(lambda: lossFun(inputs, targets, hprev))
 
 
-TASKS = library.tasks(min_char_rnn, unit=ITERATIONS) | {"batch": batched_loss} | layers.tasks(fastrnn)
+TASKS = (
+    library.tasks(min_char_rnn, unit=ITERATIONS)
+    | {"batch": batched_loss, "network": network.Training}
+    | layers.tasks(fastrnn)
+)

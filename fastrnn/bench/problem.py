@@ -135,9 +135,20 @@ def chunks(problem: Problem) -> tuple[Indices, Indices]:
     return whole[places], whole[places + 1]
 
 
+def one_bias(problem: Problem) -> bool:
+    """Whether a `network` trains only the first bias of its cell: the second of an RNN or an LSTM only adds to it."""
+    return problem.cell != "gru"
+
+
+def iterations_at_once(problem: Problem) -> int:
+    """How many iterations of training one call does at least, where a loop of many runs outside Python: that of a batch
+    is long enough for a call of its own."""
+    return ITERATIONS if problem.B == 1 else 1
+
+
 def checked_iterations(task: str, problem: Problem) -> int:
     """After how many iterations, or calls, what a contender computes is held against the reference's: fewer where the
     reference takes seconds for each."""
-    if task in ("train", "step") or (task == "layer" and problem.B == 1):
+    if task in ("train", "step") or (task in ("layer", "network") and problem.B == 1):
         return ITERATIONS
-    return 2 if task in ("layer", "char-gru") else 1
+    return 2 if task in ("layer", "network", "char-gru") else 1

@@ -33,10 +33,10 @@ class Floor:
 @dataclass(frozen=True)
 class Row:
     """fastrnn's figures for one task on one problem. Seconds, and `characters`, are those of one iteration of train,
-    layer and char-gru, one call of lossFun and step, one character of sample and stream, one step of batch. `best` is
-    the fastest slice's time. `times_floor` and `peak_share` are medians of the ratios within the rounds; the latter is
-    that of the multiply-adds at their peak in the time of a batch. `error` is explained in check.py, `cell` in
-    problem.py."""
+    layer, network and char-gru, one call of lossFun and step, one character of sample and stream, one step of batch.
+    `best` is the fastest slice's time. `times_floor` and `peak_share` are medians of the ratios within the rounds; the
+    latter is that of the multiply-adds at their peak in the time of a batch. `error` is explained in check.py, `cell`
+    in problem.py."""
 
     task: str
     isa: str

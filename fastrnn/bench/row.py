@@ -17,6 +17,7 @@ FLOORS: dict[str, Callable[[Problem], floor.Parts]] = {
     "batch": floor.loss_fun,
     "sample": floor.sample,
     "layer": lambda problem: floor.layer(problem, distinct(problem)),
+    "network": lambda problem: floor.network(problem, distinct(problem)),
     "stream": floor.step,
     "step": floor.step,
     "char-gru": floor.character_gru,
@@ -47,7 +48,7 @@ def characters(task: str, problem: Problem) -> int:
 
 def has_peak(task: str, problem: Problem) -> bool:
     """Whether the multiply-adds could be what takes the time."""
-    return task == "batch" or (task == "layer" and problem.B > 1)
+    return task == "batch" or (task in ("layer", "network") and problem.B > 1)
 
 
 def units_of_slice(runner: Timed, unit: int, length: float) -> tuple[int, int]:
