@@ -1,15 +1,17 @@
 """Builds the one extension module, fastrnn._core; everything else is said in pyproject.toml."""
 
+import subprocess
 import sys
 from glob import glob
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 COMPILE = [
     "-std=c11",
-    "-O3",
+    "-O2",
     "-g0",  # debugging symbols are most of the size of a wheel
     "-fvisibility=hidden",  # the module exports its initialisation and nothing else
     "-ffp-contract=off",  # a*b + c is fused where the source says vec_fma, and nowhere else, by every compiler
@@ -17,6 +19,26 @@ COMPILE = [
     "-fno-trapping-math",  # a selection may be computed without a branch
     "-fno-wrapv",  # Python's own flags bring -fwrapv, which keeps loops from being vectorised
 ]
+
+# What makes -O3 of gcc faster than -O2 here, without the rest, which makes a wheel a sixth larger.
+GCC_ALONE = ["-fpeel-loops", "-fipa-cp-clone"]
+
+
+def is_gcc(command: str) -> bool:
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    return "Free Software Foundation" in version
+
+
+class BuildExtension(build_ext):
+    """Adds what only gcc understands."""
+
+    def build_extensions(self) -> None:
+        command = getattr(self.compiler, "compiler_so", None)  # Microsoft's has none
+        if command and is_gcc(command[0]):
+            for extension in self.extensions:
+                extension.extra_compile_args += GCC_ALONE
+        super().build_extensions()
+
 
 core = Extension(
     "fastrnn._core",
@@ -28,4 +50,7 @@ core = Extension(
     depends=["setup.py", *sorted(glob("fastrnn/*.px[di]") + glob("csrc/**/*.h", recursive=True))],
 )
 
-setup(ext_modules=cythonize([core], build_dir="build/cython", language_level=3))
+setup(
+    ext_modules=cythonize([core], build_dir="build/cython", language_level=3),
+    cmdclass={"build_ext": BuildExtension},
+)

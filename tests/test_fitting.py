@@ -86,7 +86,7 @@ def test_learning_rates_are_those_of_the_schedule(arguments, rates):
 
 
 def test_the_best_model_is_that_of_the_smallest_validation_loss():
-    model = small(hidden_size=40, learning_rate=0.2)
+    model = small(hidden_size=80, learning_rate=0.02)
     weights = {}
     history = model.fit(
         TEXT,

@@ -27,8 +27,9 @@ static size_t draw(size_t V, const real *p, double u, double *cdf)
     }
     const double near = u * total;
     size_t token = 0;
-    for (size_t i = 0; i + 1 < V; i++) { /* the last entry is 1, above every u */
-        token += cdf[i] <= near;
+    for (size_t left = V - 1, half; left > 0; left -= half) { /* the last entry is 1, above every u */
+        half = (left + 1) / 2;
+        token += cdf[token + half - 1] <= near ? half : 0;
     }
     while (token > 0 && cdf[token - 1] / total > u) {
         token--;
