@@ -41,10 +41,11 @@ static fastrnn_status learn(const fastrnn_optimizer *optimizer, const TYPED(fast
 }
 
 /* Without a limit of its norm no gradient has to be whole before it is applied: it may go through the optimizer as soon as a
- * part of it is there. That pays where the N rows that it is summed over are few, for all of them have to be looked at. */
-static bool may_be_applied_at_once(const fastrnn_training *training, size_t N)
+ * part of it is there. That pays where the N rows that it is summed over are few, for all of them have to be looked at, and
+ * where the parameters, n in all, are so many that they and their gradient don't stay in L1. */
+static bool may_be_applied_at_once(const fastrnn_training *training, size_t N, size_t n)
 {
-    return training->clip_norm == INFINITY && N < LONG_SUM;
+    return training->clip_norm == INFINITY && N < LONG_SUM && n * sizeof(real) >= 8192;
 }
 
 /* A gradient that is made piece by piece is made in `gradient`. */

@@ -281,7 +281,7 @@ static fastrnn_status examples_iterate(const training_engine *e, const fastrnn_t
     }
     examples_back(t, &p);
     fastrnn_status status = FASTRNN_OK;
-    if (may_be_applied_at_once(training, p.network.N) && examples_are_moderate(t, &p, tops)) {
+    if (may_be_applied_at_once(training, p.network.N, t->at.end) && examples_are_moderate(t, &p, tops)) {
         const update_rule rule = rule_now(t->optimizer, training, learning_rate);
         const gradient_use applied = applied_at_once(&rule, l, t->m.gradient);
         examples_parameters_back(t, &p, &applied, tops, l->parameters);

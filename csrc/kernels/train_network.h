@@ -86,7 +86,7 @@ static fastrnn_status network_iterate(const training_engine *e, const fastrnn_tr
     const network_targets targets = {.classes = t->batch.targets};
     const network_input_gradient nowhere = {0};
     draw_dropout(call, m, training, RANDOM_DROPOUT);
-    const bool at_once = may_be_applied_at_once(training, call->N);
+    const bool at_once = may_be_applied_at_once(training, call->N, call->at.end);
     if (at_once && !t->m.kept.kept) {
         keep_weights(t);
     }
