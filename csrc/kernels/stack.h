@@ -353,7 +353,7 @@ static void layers_back(const stack_call *call, const TYPED(fastrnn_stack_input)
 /* The gradients may be applied at once: then no parameter of a strand is read after it has been updated, and the weights
  * that are kept follow. */
 
-/* What follows when rows of a gate are updated. */
+/* What follows when rows of a gate are updated; weights: NULL where nothing does. */
 typedef struct {
     const stack_call *call;
     const strand_weights *weights;
@@ -546,7 +546,7 @@ static void input_weights_back(const stack_call *call, size_t layer, const gradi
         memset(columns, 0, use->way == GRADIENT_ADDED ? 0 : size * sizeof(real));
         one_hot_columns_back(call, tape->indices, d, columns);
         hand_over_made(use, size, dW_ih);
-    } else if (is_one_hot(call, layer) && use->way == GRADIENT_APPLIED && copies->weights != NULL) {
+    } else if (is_one_hot(call, layer) && copies->weights != NULL) {
         table_applied(call, use, tape->indices, d, &copies->weights->kept, w);
     } else if (is_one_hot(call, layer)) {
         one_hot_weights_back(call, use, tape->indices, d, dW_ih, w);
@@ -567,7 +567,8 @@ static void layers_parameters_back(const stack_call *call, const gradient_use *u
         const strand_parameters p = parameters_of(call->stack, layer, direction);
         const strand s = strand_of(call, &tape);
         const slot_gradients d = gradients_of_slots(call, w, layer, direction);
-        gate_copies copies = {call, w->kept ? weights_of(call, w->kept, layer, direction) : NULL, parameters + p.W_hh, 0};
+        const bool follow = w->kept != NULL && use->way == GRADIENT_APPLIED;
+        gate_copies copies = {call, follow ? weights_of(call, w->kept, layer, direction) : NULL, parameters + p.W_hh, 0};
         recurrent_weights_back(call, &s, use, &d, parameters + p.W_hh, &copies, w);
         input_weights_back(call, layer, use, &tape, &d, input, p.W_ih, parameters + p.W_ih, dembedding, &copies, w);
         if (call->stack->bias) {
