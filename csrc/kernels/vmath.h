@@ -23,11 +23,13 @@
 #endif
 #define LOG2_E ((real)1.4426950408889634074)
 
-/* x rounded to the nearest integer, for |x| < 2^(REAL_MANTISSA_BITS - 2): adding 1.5 * 2^REAL_MANTISSA_BITS leaves
- * no bit for a fraction. */
+/* A number that leaves no bit for a fraction when it is added. */
+#define ROUNDING ((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS))
+
+/* x rounded to the nearest integer, for |x| < 2^(REAL_MANTISSA_BITS - 2). */
 INLINE vec vec_round(vec x)
 {
-    vec magic = vec_set1((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS));
+    vec magic = vec_set1(ROUNDING);
     return vec_sub(vec_add(x, magic), magic);
 }
 
@@ -35,7 +37,7 @@ INLINE vec vec_round(vec x)
  * are n + bias, and a shift moves them into the exponent's place. */
 INLINE vec vec_power_of_2(vec n)
 {
-    vec magic = vec_set1((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS) + REAL_EXPONENT_BIAS);
+    vec magic = vec_set1(ROUNDING + REAL_EXPONENT_BIAS);
     return vec_shift_to_exponent(vec_add(n, magic));
 }
 
@@ -65,7 +67,7 @@ INLINE vec pair(real a, real b, vec x)
 
 INLINE reduced_exp reduce_exp(vec x)
 {
-    const vec magic = vec_set1((real)1.5 * (real)((int64_t)1 << REAL_MANTISSA_BITS));
+    const vec magic = vec_set1(ROUNDING);
     const vec n = vec_sub(vec_fma(x, vec_set1(LOG2_E), magic), magic); /* as vec_round */
     const vec r = vec_fma(n, vec_set1(-LN2_LOW), vec_fma(n, vec_set1(-LN2_HIGH), x)), r2 = vec_mul(r, r);
     /* e^r - 1 = r + r^2 q(r),  q(r) = 1/2! + r/3! + r^2/4! + ... */
