@@ -8,19 +8,27 @@
 #include "cpu.h"
 
 static const fastrnn_isa_kernels isas[] = {
+#if FASTRNN_AMX
+    {"amx", fastrnn_cpu_has_amx, &fastrnn_kernels_avx512_f32, &fastrnn_kernels_avx512_f64, true},
+#endif
 #if FASTRNN_X86
-    {"avx512", fastrnn_cpu_has_avx512, &fastrnn_kernels_avx512_f32, &fastrnn_kernels_avx512_f64},
-    {"avx2", fastrnn_cpu_has_avx2, &fastrnn_kernels_avx2_f32, &fastrnn_kernels_avx2_f64},
+    {"avx512", fastrnn_cpu_has_avx512, &fastrnn_kernels_avx512_f32, &fastrnn_kernels_avx512_f64, false},
+    {"avx2", fastrnn_cpu_has_avx2, &fastrnn_kernels_avx2_f32, &fastrnn_kernels_avx2_f64, false},
 #endif
 #if FASTRNN_ARM64
-    {"neon", fastrnn_cpu_has_neon, &fastrnn_kernels_neon_f32, &fastrnn_kernels_neon_f64},
+    {"neon", fastrnn_cpu_has_neon, &fastrnn_kernels_neon_f32, &fastrnn_kernels_neon_f64, false},
 #endif
-    {"baseline", fastrnn_cpu_has_baseline, &fastrnn_kernels_baseline_f32, &fastrnn_kernels_baseline_f64},
+    {"baseline", fastrnn_cpu_has_baseline, &fastrnn_kernels_baseline_f32, &fastrnn_kernels_baseline_f64, false},
 };
 
 static const size_t n_isas = sizeof isas / sizeof isas[0];
 
 static _Atomic(const fastrnn_isa_kernels *) chosen;
+
+bool fastrnn_matrix_unit_in_use(void)
+{
+    return atomic_load_explicit(&chosen, memory_order_acquire)->matrix_unit;
+}
 
 static const fastrnn_isa_kernels *available(size_t i)
 {
@@ -32,11 +40,12 @@ static const fastrnn_isa_kernels *available(size_t i)
     return NULL;
 }
 
+/* Asks of no other instruction set whether it is there. */
 static const fastrnn_isa_kernels *find(const char *name)
 {
-    for (size_t i = 0; available(i) != NULL; i++) {
-        if (strcmp(available(i)->name, name) == 0) {
-            return available(i);
+    for (size_t i = 0; i < n_isas; i++) {
+        if (strcmp(isas[i].name, name) == 0) {
+            return isas[i].supported() ? &isas[i] : NULL;
         }
     }
     return NULL;

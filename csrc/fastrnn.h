@@ -96,9 +96,11 @@ const char *fastrnn_status_message(fastrnn_status status);
 /* ---- instruction sets ------------------------------------------------------------------------------------------ */
 
 /* The kernels are compiled once per instruction set: "baseline" (always there), "avx2" (with FMA) and "avx512" on
- * x86-64, "neon" on 64-bit Arm. The first call of any door chooses: the one that the environment variable FASTRNN_ISA
+ * x86-64, "neon" on 64-bit Arm. "amx" is "avx512" with a matrix unit for float32 products of many rows, whose factors are
+ * cut into three bfloat16 numbers each, so that nothing is lost; it needs the permission of Linux, which is asked for in
+ * the name of the whole process. The first call of any door chooses: the one that the environment variable FASTRNN_ISA
  * names, else the best of this machine. fastrnn_select_isa chooses explicitly and may be called again at any time;
- * calls that are under way finish on the one they began with. */
+ * calls that are under way finish on the kernels they began with, but may take up the matrix unit or put it down. */
 
 /* name: one of the names above, or NULL for the choice described above. FASTRNN_ERROR_ISA changes nothing. */
 fastrnn_status fastrnn_select_isa(const char *name);

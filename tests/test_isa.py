@@ -17,7 +17,8 @@ AVAILABLE = fastrnn.cpu_info()["available"]
 ELSEWHERE = "avx2" if platform.machine() in ("aarch64", "arm64") else "neon"  # real, but not on this processor
 OPTIONS = ", ".join(AVAILABLE)
 
-# Prints what cpu_info() says, and for each dtype every bit of a loss, its gradients and a sampled text.
+# Prints what cpu_info() says, and for each dtype every bit of a loss, its gradients, a product of many rows, and a
+# sampled text.
 CHILD = """
 import json
 import numpy as np
@@ -33,7 +34,8 @@ for dtype in ("float32", "float64"):
     lossFun, sample = min_char_rnn.bind(*arrays)
     loss, *gradients = lossFun(rng.integers(V, size=T), rng.integers(V, size=T), np.zeros((H, 1), dtype))
     np.random.seed(0)
-    bits = b"".join(gradient.tobytes() for gradient in gradients).hex()
+    product = fastrnn.Linear(64, 64, dtype=dtype, rng=0)(rng.uniform(-0.5, 0.5, (64, 64)).astype(dtype))
+    bits = b"".join(array.tobytes() for array in [*gradients, product]).hex()
     results[dtype] = {"loss": loss.hex(), "bits": bits, "text": sample(np.zeros((H, 1), dtype), 0, 500)}
 print(json.dumps({"cpu": fastrnn.cpu_info(), "results": results}))
 """
@@ -72,7 +74,7 @@ def test_cpu_info_says_what_this_process_uses():
     assert info["isa"] in info["available"]
     assert info["available"] == _core.available_isas()
     assert info["available"][-1] == "baseline"  # the last resort of every machine
-    assert set(info["available"]) <= {"avx512", "avx2", "neon", "baseline"}
+    assert set(info["available"]) <= {"amx", "avx512", "avx2", "neon", "baseline"}
     assert info["forced"] is bool(os.environ.get("FASTRNN_ISA"))
     assert info["machine"] == platform.machine()
 

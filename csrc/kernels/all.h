@@ -4,6 +4,8 @@
 #include "elementwise.h"
 #include "sums.h"
 #include "matrix.h"
+#include "tile.h"
+#include "slices.h"
 #include "product.h"
 #include "pack.h"
 #include "optimizers.h"

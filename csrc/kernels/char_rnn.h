@@ -143,7 +143,8 @@ static double char_rnn_forward(const fastrnn_shape *shape, const workspace_layou
                                const int64_t *targets)
 {
     const size_t TB = shape->T * shape->B;
-    const strand layer = char_rnn_strand(shape, w);
+    strand layer = char_rnn_strand(shape, w);
+    slice_forward_weights(&rnn_tanh_cell, shape->T, w->Whh_slices, &layer);
     input_forward(shape, w, 0, TB, inputs);
     through_time(&rnn_tanh_cell, &layer);
     output_forward(shape, w, TB, w->hs + shape->B * w->h, w->ys);
@@ -154,10 +155,11 @@ static double char_rnn_forward(const fastrnn_shape *shape, const workspace_layou
  * d_t. */
 static void states_backward(const fastrnn_shape *shape, const workspace_layout *w)
 {
-    const strand layer = char_rnn_strand(shape, w);
+    strand layer = char_rnn_strand(shape, w);
     product(shape->T * shape->B, (left_factor){w->ys, w->v, 1}, packed(w->parameters.Why, shape->V, shape->H), w->dhs,
             w->h, false);
     memset(layer.dh, 0, shape->B * w->h * sizeof(real)); /* nothing comes from after the last step */
+    slice_backward_weights(&rnn_tanh_cell, shape->T, w->Whh_slices, &layer);
     back_through_time(&rnn_tanh_cell, &layer);
 }
 

@@ -15,27 +15,31 @@ typedef struct {
 #define LONG_SUM 256
 
 /* Terms of a long sum at once, three times what product takes at once: as many rows of A are copied side by side, because
- * where they lie each is on a page of its own. */
+ * where they lie each is on a page of its own. Slices are copies anyway. */
 #define TERMS_AT_ONCE 240
 
-/* How many of the M rows of a weight's gradient, `row` numbers each, are computed before they are used, whole LINE_REALS of them.
- * Those of a short sum take 16 KB at most and are still in L1, those of a long one 512 KB, so that few passes over B
+/* How many of the M rows of a weight's gradient, `row` numbers each, may be computed before they are used, whole LINE_REALS of
+ * them. Those of a short sum take 16 KB at most and are still in L1, those of a long one 576 KB, so that few passes over B
  * make them all. */
-static size_t rows_at_once(size_t M, size_t row, size_t K)
+static size_t most_rows_at_once(size_t M, size_t row, size_t K)
 {
-    const size_t bytes = K < LONG_SUM ? 16384 : 524288;
-    if (whole_lines(M) * row * sizeof(real) <= bytes) {
-        return whole_lines(M);
-    }
-    const size_t lines = bytes / (LINE_REALS * row * sizeof(real));
-    return (lines > 1 ? lines : 1) * LINE_REALS;
+    const size_t bytes = K < LONG_SUM ? 16384 : 589824, fit = bytes / (LINE_REALS * row * sizeof(real));
+    const size_t rows = (fit > 1 ? fit : 1) * LINE_REALS, all = whole_lines(M);
+    return rows < all ? rows : all;
 }
 
-/* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, summed over K terms: the
- * rows, and the copy of A. */
+/* How many are, in as many passes: all about as many. */
+static size_t rows_at_once(size_t M, size_t row, size_t K)
+{
+    const size_t most = most_rows_at_once(M, row, K), passes = (M + most - 1) / most;
+    return whole_lines((M + passes - 1) / passes);
+}
+
+/* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, or fewer rows, summed over K terms:
+ * the rows, and the copy of A. */
 static size_t some_rows_size(size_t M, size_t N, size_t K)
 {
-    const size_t row = padded_row(N), most = rows_at_once(M, row, K), all = whole_lines(M), rows = most < all ? most : all;
+    const size_t row = padded_row(N), rows = most_rows_at_once(M, row, K);
     return rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows));
 }
 
@@ -127,7 +131,7 @@ static void weight_gradient(const gradient_use *use, left_factor A, right_factor
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
-        if (B.K < LONG_SUM) {
+        if (B.K < LONG_SUM || is_sliced(n, &B)) {
             product(n, rows, B, some_rows, 0, false);
         } else {
             long_product(n, rows, B, some_rows, some_rows + n * padded_row(weight->N));

@@ -23,7 +23,11 @@ typedef struct {
     bool (*supported)(void);
     const fastrnn_kernel_table_f32 *f32;
     const fastrnn_kernel_table_f64 *f64;
+    bool matrix_unit; /* the kernels are to use it */
 } fastrnn_isa_kernels;
+
+/* Of the chosen instruction set, once there is one. It changes no size of memory, and of results the rounding. */
+bool fastrnn_matrix_unit_in_use(void);
 
 extern const fastrnn_kernel_table_f32 fastrnn_kernels_baseline_f32, fastrnn_kernels_avx2_f32,
     fastrnn_kernels_avx512_f32, fastrnn_kernels_neon_f32;

@@ -10,11 +10,6 @@ typedef struct {
     real *sums; /* (padded_row(O)) */
 } linear_scratch;
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static uintptr_t lay_out_linear(size_t N, size_t I, size_t O, uintptr_t begin, linear_scratch *w)
 {
     const size_t size = sizeof(real);

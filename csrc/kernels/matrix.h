@@ -4,6 +4,11 @@
 /* Numbers in one cache line: as wide as the widest register, so padding to lines serves every instruction set. */
 #define LINE_REALS (64 / sizeof(real))
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* n rounded up to whole cache lines. */
 static size_t whole_lines(size_t n)
 {

@@ -86,8 +86,8 @@ static void dense_slots(const stack_call *call, size_t layer, const strand_tape 
     const size_t I = stack_inputs(call->stack, layer), N = range_width(inputs, call->H, call->u);
     /* a slot to which the state adds, and not the input */
     const size_t whole = cell->input_slots * call->u, left = in_range(cell->products[0], cell->input_slots) ? call->u : 0;
-    product_added(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(w->Wih_transposed, I, N), w->bias, false, slots,
-                  call->slot_row);
+    product_and_bias(call->N, (left_factor){tape->x, tape->x_row, 1}, packed(w->Wih_transposed, I, N), w->bias, slots,
+                     call->slot_row);
     for (size_t n = 0; left > 0 && n < call->N; n++) {
         memcpy(slots + n * call->slot_row + whole, w->bias + whole, left * sizeof(real));
     }
@@ -192,6 +192,7 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
         slots_forward(call, layer, input, &tape, input->parameters + p.W_ih, w, s.slots);
         s.Whh_transposed = w->Whh_transposed;
         s.W_dense = reads_dense_forward(call, input->parameters + p.W_hh) ? input->parameters + p.W_hh : NULL;
+        slice_forward_weights(cell, call->batch->T, w->slices, &s);
         through_time(cell, &s);
     }
     if (output->hn) {
@@ -321,6 +322,7 @@ static void strand_back(const stack_call *call, size_t layer, size_t direction, 
     states_from_caller(&call->plan, H, states_of(call, output_gradient->cn, layer, direction), s.dc, s.h);
     if (call->N > 0) {
         lead_back(call, layer, direction, input->parameters + p.W_hh, w, &s);
+        slice_backward_weights(cell, call->batch->T, w->slices, &s);
         back_through_time(cell, &s);
         const slot_gradients d = gradients_of_slots(call, w, layer, direction);
         strand_inputs_back(call, layer, direction == 1, &d, input->parameters + p.W_ih, input, input_gradient->x, w);

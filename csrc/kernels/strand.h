@@ -29,6 +29,7 @@ typedef struct {
     const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
+    const slice_tile *slices[MOST_SLOTS]; /* of Whh_transposed by product, or, on the way back, of Whh by slot; or NULL */
 
     real *dhs;      /* (N, h) what comes from above, and in an rnn then d loss / d a */
     real *dh, *dc;  /* (B, h) d loss / d state, before the step that is looked at: on the way back carried along */
@@ -78,6 +79,16 @@ static size_t range_width(slot_range range, size_t H, size_t u)
     return range.count == 1 ? H : range.count * u;
 }
 
+/* What the states are multiplied with in product p of the cell. */
+INLINE right_factor forward_weights(const strand *s, const cell_kind *cell, size_t p)
+{
+    const size_t earlier = p == 0 ? 0 : cell->products[0].count;
+    right_factor weights = packed_in(s->panel_vecs, s->Whh_transposed + earlier * s->H * s->u, s->H,
+                                     range_width(cell->products[p], s->H, s->u));
+    weights.slices = s->slices[p];
+    return weights;
+}
+
 /* slots += what W_hh adds: product p of the cell, of n rows of states. Every other step sweeps through the weights
  * backward: where they are larger than a cache level, the part that was used last is still there. */
 INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, size_t n, const real *states,
@@ -95,8 +106,7 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
         }
         return;
     }
-    const size_t earlier = p == 0 ? 0 : cell->products[0].count;
-    right_factor weights = packed_in(s->panel_vecs, s->Whh_transposed + earlier * H * s->u, H, range_width(range, H, s->u));
+    right_factor weights = forward_weights(s, cell, p);
     weights.backward = t % 2;
     product_of_step(n, (left_factor){states, states_row, 1}, weights, slots + range.first * s->u, s->slot_row, true);
 }
@@ -110,19 +120,21 @@ INLINE size_t recurrent_index(const cell_kind *cell, size_t slot)
                : first.count + slot - cell->products[1].first;
 }
 
+/* What the gradients of the slot of that index are multiplied with. */
+INLINE right_factor backward_weights(const strand *s, size_t i)
+{
+    right_factor weights = packed_in(s->panel_vecs, s->Whh + i * packed_size(s->H, s->H), s->H, s->H);
+    weights.slices = s->slices[i];
+    return weights;
+}
+
 /* In the forward pass W_hh's gate was multiplied with the states before: to (n, h) = or += W^T d. */
 INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, size_t n, const real *d, size_t d_row,
                          real *to, bool accumulate, size_t t)
 {
     const size_t H = s->H;
-    right_factor weights = {.K = H, .N = H, .panel_vecs = s->panel_vecs};
-    if (s->W_dense) {
-        weights.data = s->W_dense + cell->gate[slot] * H * H;
-        weights.row = H;
-        weights.panel_vecs = PANEL_VECS;
-    } else {
-        weights.data = s->Whh + recurrent_index(cell, slot) * packed_size(H, H);
-    }
+    right_factor weights = s->W_dense ? unpacked(s->W_dense + cell->gate[slot] * H * H, H, H, H)
+                                      : backward_weights(s, recurrent_index(cell, slot));
     weights.backward = t % 2;
     product_of_step(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }
@@ -135,6 +147,40 @@ INLINE void back_products(const strand *s, const cell_kind *cell, size_t n, cons
     for (size_t i = 0; i < range.count; i++) {
         const size_t slot = range.first + (t % 2 ? range.count - 1 - i : i);
         back_product(s, cell, slot, n, d, d_row, to, accumulate || i > 0, t);
+    }
+}
+
+/* Whether slices of W_hh are worth their memory: products of many rows, and many of them. */
+static bool recurs_in_slices(size_t T, size_t B)
+{
+    return T >= 4 && B >= TILE_SIDE;
+}
+
+/* Memory for them, of either way. */
+static size_t recurrent_slices_bytes(const cell_kind *cell, size_t T, size_t B, size_t H, size_t u)
+{
+    size_t forward = 0;
+    for (size_t p = 0; p < 2; p++) {
+        forward += slices_bytes(H, range_width(cell->products[p], H, u));
+    }
+    return recurs_in_slices(T, B) ? larger(forward, recurrent_slots(cell) * slices_bytes(H, H)) : 0;
+}
+
+static void slice_forward_weights(const cell_kind *cell, size_t T, slice_tile *memory, strand *s)
+{
+    for (size_t p = 0; recurs_in_slices(T, s->B) && p < 2 && cell->products[p].count > 0; p++) {
+        const right_factor weights = forward_weights(s, cell, p);
+        s->slices[p] = sliced(&weights, memory);
+        memory += slices_bytes(weights.K, weights.N) / sizeof(slice_tile);
+    }
+}
+
+static void slice_backward_weights(const cell_kind *cell, size_t T, slice_tile *memory, strand *s)
+{
+    for (size_t i = 0; recurs_in_slices(T, s->B) && i < recurrent_slots(cell); i++) {
+        const right_factor weights = backward_weights(s, i);
+        s->slices[i] = sliced(&weights, memory);
+        memory += slices_bytes(weights.K, weights.N) / sizeof(slice_tile);
     }
 }
 

@@ -174,8 +174,14 @@ typedef struct {
     real *Whh_transposed; /* see strand.h */
     real *bias;           /* (slots u) */
     real *Whh;            /* see strand.h; NULL: who goes back packs its own, or needs none */
+    slice_tile *slices;   /* memory for those of Whh_transposed */
     kept_table kept;
 } strand_weights;
+
+static size_t slices_bytes_of_call(const stack_call *call)
+{
+    return recurrent_slices_bytes(call->cell, call->batch->T, call->batch->B, call->H, call->u);
+}
 
 /* Without Whh. */
 static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, strand_weights *w)
@@ -186,6 +192,7 @@ static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, strand
     w->table = take(&next, table_size(call) * sizeof(real));
     w->Whh_transposed = take(&next, recurrent_slots(call->cell) * call->H * call->u * sizeof(real));
     w->bias = take(&next, call->cell->slots * call->u * sizeof(real));
+    w->slices = take(&next, slices_bytes_of_call(call));
     w->Whh = NULL;
     w->kept = (kept_table){0};
     return next;
@@ -265,6 +272,7 @@ typedef struct {
     real *dhs;        /* for each strand (N, h) d loss / d state as it comes from above, and in an rnn then d loss / d a */
     real *dh, *dc;    /* (B, h) */
     real *Whh;        /* see strand.h */
+    slice_tile *slices; /* memory for those of Whh */
     real *Wih;        /* a gate of W_ih, packed (H, inputs), for each input slot */
     real *dx;         /* (N, row of the inputs) */
     real *hs_before;  /* (N, h), of a batch with lengths: the states before each row's step */
@@ -284,6 +292,7 @@ static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backw
     w->dh = take(&next, B * call->h * size);
     w->dc = take(&next, B * call->h * size);
     w->Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * size);
+    w->slices = take(&next, slices_bytes_of_call(call));
     w->Wih = take(&next, call->cell->input_slots * packed_size(H, inputs) * size);
     w->dx = take(&next, inputs ? (N > V ? N : V) * padded_row(inputs) * size : 0);
     w->hs_before = take(&next, call->batch->lengths ? N * call->h * size : 0);

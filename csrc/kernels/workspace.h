@@ -8,7 +8,7 @@
  *     bh (h), by (v)                               ys         (T, B, v)      y_t, then p_t, then dy_t
  *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
  *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
- *                                                  some_rows  some rows of dWhh or dWhy, packed
+ *     Whh_slices      for many rows (slices.h)     some_rows  some rows of dWhh or dWhy, packed
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *
@@ -25,6 +25,7 @@ typedef struct {
     size_t panel_vecs; /* of Whh and Whh_transposed */
     packed_model parameters, memory;
     real *Whh_transposed, *Why_transposed;
+    slice_tile *Whh_slices; /* of Whh_transposed, and on the way back of Whh */
     real *hs, *dhs, *dh, *ys;
     real *dWxh_rows, *some_rows, *dbias;
     int64_t *inputs, *targets;
@@ -64,6 +65,7 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     w->parameters = take_model(&next, H, V);
     w->Whh_transposed = take(&next, packed_size(H, H) * size);
     w->Why_transposed = take(&next, packed_size(H, V) * size);
+    w->Whh_slices = take(&next, recurrent_slices_bytes(&rnn_tanh_cell, T, B, H, h));
     w->hs = take(&next, (T + 1) * B * h * size);
     w->dhs = take(&next, T * B * h * size);
     w->dh = take(&next, B * h * size);

@@ -199,7 +199,7 @@ static void check_selection(place at, const char *name, fastrnn_status expected,
 static void selection_case(const void *nothing)
 {
     (void)nothing;
-    const char *known[] = {"avx512", "avx2", "neon", "baseline"}, *unknown[] = {"nonesuch", "AVX2", "avx", "avx2 "};
+    const char *known[] = {"amx", "avx512", "avx2", "neon", "baseline"}, *unknown[] = {"nonesuch", "AVX2", "avx", "avx2 "};
     check_selection(HERE, "baseline", FASTRNN_OK, "baseline");
     for (size_t i = 0; i < COUNT(unknown); i++) {
         check_selection(HERE, unknown[i], FASTRNN_ERROR_ISA, "baseline");
