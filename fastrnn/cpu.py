@@ -20,8 +20,8 @@ class CPUInfo(TypedDict):
 def cpu_info() -> CPUInfo:
     """Which instruction set the kernels use, and which others this machine could.
 
-    Returns a dict with `isa`, the one in use: "amx", "avx512", "avx2", "neon" or "baseline"; `available`, those that this
-    machine can run, best first; `forced`, whether the environment variable FASTRNN_ISA named it; and `machine`, the
+    Returns a dict with `isa`, the one in use: "amx", "avx512", "avx2", "neon" or "baseline"; `available`, those that
+    this machine can run, best first; `forced`, whether the environment variable FASTRNN_ISA named it; and `machine`, the
     processor's architecture. "amx" is "avx512" and for float32 products of many rows, in batches, a matrix unit.
     """
     isa = _core.isa()

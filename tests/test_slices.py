@@ -136,16 +136,18 @@ def test_numbers_too_small_for_three_slices(isa):
     assert np.abs(products(x, W, dy)["y"] - exact).max() < lost
 
 
-@pytest.mark.parametrize("cell", ["RNN", "GRU", "LSTM"])
-@pytest.mark.parametrize("B", [16, 33, 70])
-def test_recurrent_layers_of_batches(isa, cell, B):
+@pytest.mark.parametrize(
+    ("cell", "options"), [("RNN", {}), ("GRU", {}), ("GRU", {"reset_after": False}), ("LSTM", {})], ids=str
+)
+@pytest.mark.parametrize(("B", "H"), [(16, 200), (33, 200), (70, 70)])
+def test_recurrent_layers_of_batches(isa, cell, options, B, H):
     """The recurrent weights' slices are made once for all steps, of which the last have fewer sequences."""
-    T, inputs, H = 7, 40, 70
+    T, inputs = 7, 40
     rng = np.random.default_rng(B)
     x, lengths = rng.normal(size=(T, B, inputs)), rng.integers(1, T + 1, B)
     dy = rng.normal(size=(T, B, H))
     found, expected = (
-        outcome(getattr(module, cell)(inputs, H, 2, dtype=dtype, rng=0), x, lengths, dy)
+        outcome(getattr(module, cell)(inputs, H, 2, dtype=dtype, rng=0, **options), x, lengths, dy)
         for module, dtype in ((fastrnn, "float32"), (reference, "float64"))
     )
     for array, exact in zip(found, expected, strict=True):

@@ -204,9 +204,26 @@ static void tile_8_rows(size_t vecs, const tile_call *call)
 }
 #endif
 
-/* As many rows as the tallest tile that M rows fill. */
+#if TILE_ROWS >= 9
+static void tile_9_rows(size_t vecs, const tile_call *call)
+{
+    switch (vecs) {
+        TILE_CASE(9, 1);
+        TILE_CASE(9, 2);
+#if TILE_VECS >= 3
+        TILE_CASE(9, 3);
+#endif
+    }
+}
+#endif
+
+/* As many rows as the tallest tile that M rows fill, but of tiles of 8 some have one more if that takes in the rest. */
 INLINE size_t tile_height(size_t M)
 {
+    const size_t rest = M % 8;
+    if (TILE_ROWS >= 9 && rest > 0 && rest <= M / 8) {
+        return 9;
+    }
     return TILE_ROWS >= 8 && M >= 8 ? 8 : M >= 4 ? 4 : M >= 2 ? 2 : 1;
 }
 
@@ -225,6 +242,11 @@ static void tile_of(size_t rows, size_t vecs, const tile_call *call)
 #if TILE_ROWS >= 8
     case 8:
         tile_8_rows(vecs, call);
+        break;
+#endif
+#if TILE_ROWS >= 9
+    case 9:
+        tile_9_rows(vecs, call);
         break;
 #endif
     }

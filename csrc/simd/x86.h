@@ -29,8 +29,8 @@ typedef __m256 vec;
 #include "inverse_root.h"
 
 #if VEC_BITS == 512
-#define TILE_ROWS 8
-#define TILE_VECS 3 /* 8 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 28 of 32 registers */
+#define TILE_ROWS 9
+#define TILE_VECS 3 /* 9 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 31 of 32 registers */
 #else
 #define TILE_ROWS 4
 #define TILE_VECS 3 /* 4 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 16 of 16 registers */

@@ -52,7 +52,7 @@ static stack_shape option_shape(size_t i)
 
 /* Products of several panels, and gradients of which a narrow one takes more rows at once than a wide one; many rows,
  * which the sums over them take in blocks; large vocabularies, of which a few columns are read, or which are just small
- * enough for a table; the least there is. */
+ * enough for a table; the least there is; batches whose recurrent weights are cut into slices. */
 static stack_shape special_shape(size_t i)
 {
     static const stack_shape shapes[] = {
@@ -76,10 +76,12 @@ static stack_shape special_shape(size_t i)
         {{FASTRNN_GRU, 1, 1, 1, 1, 0}, 1, 1, false, true, false, false, 0},
         {{FASTRNN_GRU, 30, 100, 1, 1, 1}, 20, 9, false, true, false, true, 31},
         {{FASTRNN_LSTM, 7, 20, 2, 2, 1}, 5, 4, true, true, true, true, 300},
+        {{FASTRNN_LSTM, 40, 70, 2, 1, 1}, 5, 33, false, true, false, true, 0},
+        {{FASTRNN_GRU_RESET_BEFORE, 9, 200, 1, 1, 1}, 4, 17, true, false, false, true, 0},
     };
     return shapes[i];
 }
-#define SPECIAL_STACKS 20
+#define SPECIAL_STACKS 22
 
 /* Streams of every number of sequences that a step takes unpacked, and some more, at every remainder of a register. */
 static stack_shape step_shape(size_t i)

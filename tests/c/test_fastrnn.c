@@ -306,7 +306,9 @@ static void test_isa(const char *isa)
     run.isa = isa;
     need(fastrnn_select_isa(isa) == FASTRNN_OK, "FASTRNN_ISA names an instruction set that is not available");
     test_dtype_f32();
-    test_dtype_f64();
+    if (strcmp(isa, "amx") != 0) { /* whose unit multiplies float32 numbers only */
+        test_dtype_f64();
+    }
 }
 
 static void set_up(void)
