@@ -21,8 +21,8 @@ def cpu_info() -> CPUInfo:
     """Which instruction set the kernels use, and which others this machine could.
 
     Returns a dict with `isa`, the one in use: "amx", "avx512", "avx2", "neon" or "baseline"; `available`, those that
-    this machine can run, best first; `forced`, whether the environment variable FASTRNN_ISA named it; and `machine`, the
-    processor's architecture. "amx" is "avx512" and for float32 products of many rows, in batches, a matrix unit.
+    this machine can run, best first; `forced`, whether the environment variable FASTRNN_ISA named it; and `machine`,
+    the processor's architecture. "amx" is "avx512" with a matrix unit for products of many float32 rows, in batches.
     """
     isa = _core.isa()
     assert isa is not None  # choose() has seen to it
