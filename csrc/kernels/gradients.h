@@ -19,11 +19,12 @@ typedef struct {
 #define TERMS_AT_ONCE 240
 
 /* How many of the M rows of a weight's gradient, `row` numbers each, may be computed before they are used, whole LINE_REALS of
- * them. Those of a short sum take 16 KB at most and are still in L1, those of a long one 576 KB, so that few passes over B
- * make them all. */
+ * them. Those of a few terms take 16 KB at most and are still in L1, where that counts; those of more, whose products take
+ * longer, 128 KB; those of a long sum 576 KB, so that few passes over B make them all. */
 static size_t most_rows_at_once(size_t M, size_t row, size_t K)
 {
-    const size_t bytes = K < LONG_SUM ? 16384 : 589824, fit = bytes / (LINE_REALS * row * sizeof(real));
+    const size_t few = 48, bytes = K < few ? 16384 : K < LONG_SUM ? 131072 : 589824;
+    const size_t fit = bytes / (LINE_REALS * row * sizeof(real));
     const size_t rows = (fit > 1 ? fit : 1) * LINE_REALS, all = whole_lines(M);
     return rows < all ? rows : all;
 }
