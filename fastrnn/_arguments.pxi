@@ -110,14 +110,27 @@ cdef object INT64 = np.dtype(np.int64)
 cpdef cnp.ndarray indices(cnp.ndarray values, Py_ssize_t count, str name):
     """A copy of an array of integers, of any shape, as int64; IndexError unless all are in [0, count)."""
     cdef cnp.ndarray copy = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(values), cnp.PyArray_DIMS(values), cnp.NPY_INT64, 0)
-    cdef const int64_t *data = <const int64_t *>cnp.PyArray_DATA(copy)
-    cdef cnp.npy_intp i
-    if cnp.PyArray_CopyInto(copy, values) < 0:
-        raise ValueError(f"{name} cannot be copied")
-    for i in range(cnp.PyArray_SIZE(copy)):
-        if not 0 <= data[i] < count:  # also what is too large for int64, and has become negative
-            raise IndexError(f"{name} must be in [0, {count}), and has {values.flat[i]}")
+    copy_indices(values, count, name, <int64_t *>cnp.PyArray_DATA(copy))
     return copy
+
+
+cdef int copy_indices(cnp.ndarray values, Py_ssize_t count, str name, int64_t *to) except -1:
+    """The same into memory that has room for them."""
+    cdef cnp.npy_intp size = cnp.PyArray_SIZE(values), i
+    if cnp.PyArray_TYPE(values) == cnp.NPY_INT64 and cnp.PyArray_ISCARRAY_RO(values):
+        memcpy(to, cnp.PyArray_DATA(values), size * sizeof(int64_t))
+    elif cnp.PyArray_CopyInto(cnp.PyArray_SimpleNewFromData(
+            cnp.PyArray_NDIM(values), cnp.PyArray_DIMS(values), cnp.NPY_INT64, to), values) < 0:
+        raise ValueError(f"{name} cannot be copied")
+    for i in range(size):
+        if not 0 <= to[i] < count:  # also what is too large for int64, and has become negative
+            raise IndexError(f"{name} must be in [0, {count}), and has {values.flat[i]}")
+    return 0
+
+
+cdef cnp.ndarray as_array(object value):
+    """np.asarray, and quick where there is nothing to do."""
+    return value if cnp.PyArray_CheckExact(value) else np.asarray(value)
 
 
 cdef bint is_float64(object array):

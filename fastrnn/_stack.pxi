@@ -34,8 +34,12 @@ CELLS = {
 # counts for little, and a bound on its memory however long the sequences are. A multiple of 4, as the rows of a tile.
 cdef size_t ROWS_AT_ONCE = 4096
 
-# Up to this batch size a step uses the weights as they are; above, packing them pays.
-cdef size_t LARGEST_UNPACKED_STEP = 4
+cdef enum:
+    LARGEST_UNPACKED_STEP = 4  # sequences: so many use the weights as they are; for more, packing them pays
+
+# Parameters, times sequences, up to which a step keeps the GIL: it takes a few microseconds then, and letting go of the lock
+# and taking it again is a part of that which can be measured.
+cdef size_t SHORT_STEP = 1 << 17
 
 
 cdef double *data_of(cnp.ndarray array) noexcept:
@@ -72,6 +76,7 @@ cdef class Stack:
     cdef int type_number  # NumPy's, of the dtype
     cdef Py_ssize_t n_inputs, H, L, D
     cdef int n_states  # arrays that make up a state
+    cdef size_t step_bytes  # scratch memory of any unpacked step
     cdef _WorkspacePool workspaces, tapes
     cdef object backward_lock  # gradients are added to by one thread at a time
 
@@ -93,6 +98,9 @@ cdef class Stack:
         self.n_states = 2 if self.stack.cell == FASTRNN_LSTM else 1
         self.workspaces, self.tapes = _WorkspacePool(), _WorkspacePool()
         self.backward_lock = allocate_lock()
+        cdef fastrnn_batch largest = fastrnn_batch(T=1, B=LARGEST_UNPACKED_STEP, lengths=NULL, one_hot=0, embeddings=0,
+                                                   dropout=0)
+        self.step_bytes = self.memory_for(&largest).step
 
     cdef cnp.ndarray new(self, cnp.npy_intp first, cnp.npy_intp second, cnp.npy_intp third):
         cdef cnp.npy_intp[3] shape = [first, second, third]
@@ -287,48 +295,61 @@ cdef class Stack:
         (B,) of integers; h: None for zeros."""
         if self.D == 2:
             raise ValueError("step needs a layer of one direction: the reverse one begins where the sequence ends")
-        cdef cnp.ndarray inputs = self.step_input(x)
-        cdef bint one_hot = cnp.PyArray_NDIM(inputs) == 1
-        cdef Py_ssize_t B = cnp.PyArray_DIM(inputs, 0)
-        cdef tuple before = self.states_to_read(h, B), after
-        cdef cnp.ndarray y
-        if B > LARGEST_UNPACKED_STEP:
+        cdef int64_t[LARGEST_UNPACKED_STEP] codes
+        cdef cnp.ndarray inputs = self.step_input(x, codes), y
+        cdef cnp.npy_intp[2] shape = [cnp.PyArray_DIM(inputs, 0), self.H]
+        cdef tuple before = self.states_to_read(h, shape[0]), after
+        if shape[0] > LARGEST_UNPACKED_STEP:
             y, after = self.run(inputs[np.newaxis], before, None)
             y = y[0]
         else:
-            y, after = self.unpacked_step(inputs, before, B, one_hot)
+            y = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
+            after = self.new_states(shape[0])
+            self.unpacked_step(inputs, codes, before, y, after)
         return y, after if self.n_states == 2 else after[0]
 
-    cdef tuple unpacked_step(self, cnp.ndarray inputs, tuple before, Py_ssize_t B, bint one_hot):
-        cdef cnp.npy_intp[2] shape = [B, self.H]
-        cdef cnp.ndarray y = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
-        cdef tuple after = self.new_states(B)
-        cdef fastrnn_batch batch = fastrnn_batch(T=1, B=B, lengths=NULL, one_hot=one_hot, embeddings=0, dropout=0)
-        cdef fastrnn_stack_bytes bytes = self.memory_for(&batch)
+    cdef int unpacked_step(self, cnp.ndarray inputs, const int64_t *codes, tuple before, cnp.ndarray y,
+                           tuple after) except -1:
+        """One step into y and the states after it. Of integers only the codes are read."""
+        cdef bint one_hot = cnp.PyArray_NDIM(inputs) == 1
+        cdef fastrnn_batch batch = fastrnn_batch(T=1, B=cnp.PyArray_DIM(inputs, 0), lengths=NULL, one_hot=one_hot,
+                                                 embeddings=0, dropout=0)
         cdef stack_input source = self.input_of(inputs, one_hot, before, None)
         cdef stack_output target = self.output_of(y, after)
-        cdef _Workspace workspace = self.workspaces.take(bytes.step)
+        cdef _Workspace workspace = self.workspaces.take(self.step_bytes)
         cdef fastrnn_status status
-        with nogil:
-            if self.double_precision:
-                status = fastrnn_stack_step_f64(&self.stack, &batch, &source.f64, &target.f64, workspace.memory)
-            else:
-                status = fastrnn_stack_step_f32(&self.stack, &batch, &source.f32, &target.f32, workspace.memory)
+        if one_hot:
+            source.f64.indices = codes
+        if cnp.PyArray_SIZE(self.parameters) * batch.B <= SHORT_STEP:
+            status = self.run_step(&batch, &source, &target, workspace.memory)
+        else:
+            with nogil:
+                status = self.run_step(&batch, &source, &target, workspace.memory)
         self.workspaces.bring_back(workspace)
-        check(status)
-        return y, after
+        return check(status)
 
-    cdef cnp.ndarray step_input(self, object x):
-        """x as (B,) int64, checked and copied, or as (B, I) of the layer's dtype."""
-        cdef cnp.ndarray array = np.asarray(x)
+    cdef fastrnn_status run_step(self, const fastrnn_batch *batch, const stack_input *source, const stack_output *target,
+                                 void *workspace) noexcept nogil:
+        if self.double_precision:
+            return fastrnn_stack_step_f64(&self.stack, batch, &source.f64, &target.f64, workspace)
+        return fastrnn_stack_step_f32(&self.stack, batch, &source.f32, &target.f32, workspace)
+
+    cdef cnp.ndarray step_input(self, object x, int64_t *codes):
+        """x as (B, I) of the layer's dtype, or as (B,) integers, checked and copied: to `codes`, or where an unpacked step
+        is too small for them, to the array that is returned."""
+        cdef cnp.ndarray array = as_array(x)
         if cnp.PyArray_ISINTEGER(array):
             if cnp.PyArray_NDIM(array) != 1 or cnp.PyArray_SIZE(array) == 0:
                 raise ValueError(f"x must have shape (B,), not {(<object>array).shape}")
-            return indices(array, self.n_inputs, "x")
+            if cnp.PyArray_SIZE(array) > LARGEST_UNPACKED_STEP:
+                return indices(array, self.n_inputs, "x")
+            copy_indices(array, self.n_inputs, "x", codes)
+            return array
         if cnp.PyArray_NDIM(array) != 2 or cnp.PyArray_DIM(array, 0) == 0:
             raise ValueError(f"x must have shape (B, {self.n_inputs}), not {(<object>array).shape}")
         array = laid_out(array)
-        check_array(array, "x", (array.shape[0], self.n_inputs), "(B, I)", self.dtype)
+        if cnp.PyArray_TYPE(array) != self.type_number or cnp.PyArray_DIM(array, 1) != self.n_inputs:
+            check_array(array, "x", (array.shape[0], self.n_inputs), "(B, I)", self.dtype)
         return array
 
     cdef tuple states_to_read(self, object h, Py_ssize_t B):
@@ -342,7 +363,6 @@ cdef class Stack:
         return self.state_to_read(h[0], "h[0]", B), self.state_to_read(h[1], "h[1]", B)
 
     cdef cnp.ndarray state_to_read(self, object h, str name, Py_ssize_t B):
-        cdef cnp.ndarray array = np.asarray(h)
-        array = laid_out(array)
+        cdef cnp.ndarray array = laid_out(as_array(h))
         self.check_real(array, name, self.L, B, self.H, "(L, B, H)")
         return array

@@ -170,6 +170,9 @@ STEPS = [
     ((1,), ValueError, r"x must have shape \(B,\), not \(\)"),
     (([0, INPUTS],), IndexError, r"x must be in \[0, 3\), and has 3"),
     (([0, -1],), IndexError, r"x must be in \[0, 3\), and has -1"),
+    ((np.array([-1, 0]),), IndexError, r"x must be in \[0, 3\), and has -1"),
+    ((np.array([0, 2**64 - 1], np.uint64),), IndexError, r"x must be in \[0, 3\), and has 18446744073709551615"),
+    (([0] * 8 + [INPUTS],), IndexError, r"x must be in \[0, 3\), and has 3"),  # too many for a step of few
 ]
 
 

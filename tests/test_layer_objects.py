@@ -220,6 +220,22 @@ def test_eight_threads_get_the_bits_of_serial_calls(isa, name, shared):
     np.testing.assert_allclose(actual, total, rtol=0, atol=1e-12 * np.abs(total).max())
 
 
+@pytest.mark.parametrize("units", [7, 400])  # a short step keeps the GIL, a long one lets it go
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+def test_threads_may_step_with_one_layer(cell, units):
+    layer = getattr(fastrnn, cell)(5, units, rng=1)
+    rounds = 200
+
+    def work(thread):
+        y, h = None, None
+        for n in range(rounds):
+            y, h = layer.step(np.array([(thread + n) % 5] * (1 + thread % 3)), h)
+        return y.tobytes()
+
+    serial = [work(thread) for thread in range(THREADS)]
+    assert in_threads([lambda thread=thread: work(thread) for thread in range(THREADS)]) == serial
+
+
 @every_layer
 def test_of_two_threads_with_one_tape_one_gets_it(name):
     layer = LAYERS[name](rng=1)

@@ -202,6 +202,37 @@ def test_steps_one_after_the_other_are_a_call(isa, dtype, rng, cell, special, B,
 
 
 @every_cell
+@pytest.mark.parametrize("integers", [False, True])
+def test_a_step_sees_what_was_written_into_the_weights_since_the_last_one(isa, rng, cell, special, integers):
+    layer = getattr(fastrnn, cell)(20, 24, 2, rng=1, **special)
+    x = rng.integers(20, size=3) if integers else rng.standard_normal((3, 20)).astype(np.float32)
+    before, _ = layer.step(x)
+    for name, parameter in layer.parameters.items():
+        parameter[-1] += 1  # the last unit's
+        after, _ = layer.step(x, None)
+        assert_close([after], [layer(x[np.newaxis])[0][0]], np.float32)
+        if name != "weight_hh_l0" and name != "weight_hh_l1":  # which multiply a state of zeros
+            assert (after != before).any(), name
+        before = after
+
+
+@pytest.mark.parametrize(("inputs", "units"), [(5, 20), (3, 37), (65, 100), (16, 16)])
+def test_equal_units_are_equal_wherever_their_weights_lie(isa, dtype, rng, inputs, units):
+    """In whatever row, and however far from a cache line: a step loads them in different pieces."""
+    count = units * (inputs + units)
+    row_ih, row_hh = rng.random(inputs), rng.random(units)  # positive, as relu wants them
+    x, h = rng.random((1, inputs)).astype(dtype), rng.random((1, 1, units)).astype(dtype)
+    found = set()
+    for offset in range(64 // np.dtype(dtype).itemsize):
+        flat = np.zeros(offset + count, dtype)[offset:]
+        flat[: units * inputs].reshape(units, inputs)[...] = row_ih
+        flat[units * inputs :].reshape(units, units)[...] = row_hh
+        y, _ = _core.Stack("relu", inputs, units, 1, 1, False, flat, np.zeros_like(flat)).step(x, h)
+        found.update(y.ravel().tolist())
+    assert len(found) == 1
+
+
+@every_cell
 def test_several_tapes_may_be_open_and_gradients_add_up(isa, dtype, rng, cell, special):
     layer = getattr(fastrnn, cell)(4, 7, 2, bidirectional=True, dtype=dtype, rng=1, **special)
     xs = [rng.standard_normal((T, B, 4)).astype(dtype) for T, B in [(3, 2), (8, 5), (1, 1), (5, 2)]]
@@ -383,6 +414,8 @@ def test_integers_may_be_of_any_size(rng, kind):
     np.testing.assert_array_equal(layer(x.astype(kind), None, np.array([3, 4], kind))[0], expected)
     np.testing.assert_array_equal(layer(x.tolist(), None, (3, 4))[0], expected)
     np.testing.assert_array_equal(layer.step(x[0].astype(kind), None)[0], layer.step(x[0], None)[0])
+    for form in forms_of(x[0].astype(kind)):
+        np.testing.assert_array_equal(layer.step(form)[0], layer.step(x[0])[0])
 
 
 @every_cell

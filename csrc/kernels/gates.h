@@ -63,17 +63,24 @@ static bool is_recurrent(const cell_kind *cell, size_t slot)
     return in_range(cell->products[0], slot) || in_range(cell->products[1], slot);
 }
 
+/* a + b, each of which may be NULL: zeros. a and b hold n numbers, and the sums fill the last register with zeros. */
+static void sum_of_biases(size_t n, const real *a, const real *b, real *sums)
+{
+    for (size_t j = 0; j < n; j += VEC_LANES) {
+        const size_t some = n - j < VEC_LANES ? n - j : VEC_LANES;
+        const vec a_j = a != NULL ? load_up_to(a + j, some) : vec_set1(0);
+        vec_store(sums + j, b != NULL ? vec_add(a_j, load_up_to(b + j, some)) : a_j);
+    }
+}
+
 /* The slots' biases: b_ih where the input adds to a slot, and b_hh where the state does. NULL: zeros. */
 static void slot_biases(const cell_kind *cell, size_t H, size_t u, const real *b_ih, const real *b_hh, real *bias)
 {
     memset(bias, 0, cell->slots * u * sizeof(real));
     for (size_t slot = 0; slot < cell->slots; slot++) {
-        for (size_t j = 0; b_ih != NULL && slot < cell->input_slots && j < H; j++) {
-            bias[slot * u + j] += b_ih[cell->gate[slot] * H + j];
-        }
-        for (size_t j = 0; b_hh != NULL && is_recurrent(cell, slot) && j < H; j++) {
-            bias[slot * u + j] += b_hh[cell->gate[slot] * H + j];
-        }
+        const size_t first = cell->gate[slot] * H;
+        sum_of_biases(H, b_ih != NULL && slot < cell->input_slots ? b_ih + first : NULL,
+                      b_hh != NULL && is_recurrent(cell, slot) ? b_hh + first : NULL, bias + slot * u);
     }
 }
 

@@ -1,49 +1,118 @@
-/* A dense matrix times a vector, without packing: for a single step, which uses each weight once. */
+/* A dense matrix times a few vectors, without packing: for a single step, which uses each weight once.
+ *
+ * The weights come from L2, and from there a load that spans two cache lines costs twice. So the registers of a row begin
+ * where lines do, after a part of one, the row's head. That changes no bit of the result: each lane has the terms that
+ * another one would have had, in their order, and sums_of_lanes adds up lanes by their distance alone. */
 
-/* Rows at once: as many as make a register of results, and enough that 8 sums are under way. */
-#define MATVEC_GROUPS (VEC_LANES < 8 ? 2 : 1)
-#define MATVEC_ROWS (MATVEC_GROUPS * VEC_LANES)
+/* Rows at once, which share the registers of x. They stand MATVEC_DISTANCE rows apart, because so far apart rows of a multiple
+ * of 4 numbers have equal heads; and so they are what the first rounds of sums_of_lanes bring together. */
+#define MATVEC_ROWS (VEC_LANES < 4 ? VEC_LANES : 4)
+#define MATVEC_DISTANCE (VEC_LANES / MATVEC_ROWS)
 
-/* A register whose lane i is the sum over the lanes of rows[i]: each round adds halves, as transpose_square zips. */
-INLINE vec sums_of_lanes(vec rows[VEC_LANES])
+typedef struct {
+    vec of[MATVEC_ROWS];
+} row_sums;
+
+/* Of VEC_LANES rows, the register whose lane i is the sum over the lanes of rows[i]: each round adds halves, as
+ * transpose_square zips. Of fewer, what the first rounds leave, to be brought together with its like. */
+INLINE vec sums_of_lanes(vec *rows, size_t count)
 {
-    for (size_t n = VEC_LANES / 2; n > 0; n /= 2) {
-        for (size_t i = 0; i < n; i++) {
+    UNROLL for (size_t n = count / 2; n > 0; n /= 2) {
+        UNROLL for (size_t i = 0; i < n; i++) {
             rows[i] = vec_add(vec_zip_low(rows[i], rows[i + n]), vec_zip_high(rows[i], rows[i + n]));
         }
     }
     return rows[0];
 }
 
-/* y (M) += W (M, K) x (K). y is written to the end of its last register; of x and W nothing past K is read. Backward takes
- * the rows from the last on, which changes no result. */
-static void matvec(size_t M, size_t K, const real *W, const real *x, bool backward, real *y)
+/* Numbers of a row (K) before the first register that is within a cache line; none where that is past its end. */
+INLINE size_t row_head(const real *row, size_t K)
 {
-    const size_t whole = K / VEC_LANES * VEC_LANES, tail = K - whole, last = (M - 1) / MATVEC_ROWS * MATVEC_ROWS;
-    for (size_t n = 0; n < M; n += MATVEC_ROWS) {
-        const size_t j0 = backward ? last - n : n;
-        const real *row[MATVEC_ROWS];
-        vec sums[MATVEC_ROWS];
+    const size_t head = -((uintptr_t)row / sizeof(real)) % VEC_LANES;
+    return head < K ? head : 0;
+}
+
+/* The lanes of each sum add up to a row (K) times x (K). Nothing past K is read. */
+INLINE row_sums rows_times(size_t K, size_t head, const real *const row[MATVEC_ROWS], const real *x)
+{
+    const size_t tail = (K - head) % VEC_LANES, end = K - tail;
+    row_sums sums;
+    UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+        sums.of[i] = vec_set1(0);
+    }
+    if (head) {
+        const vec x_k = vec_load_head(x, head);
         UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
-            row[i] = W + (j0 + i < M ? j0 + i : M - 1) * K;
-            sums[i] = vec_set1(0);
+            sums.of[i] = vec_fma(vec_load_head(row[i], head), x_k, sums.of[i]);
         }
-        for (size_t k = 0; k < whole; k += VEC_LANES) {
-            const vec x_k = vec_load(x + k);
-            UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
-                sums[i] = vec_fma(vec_load(row[i] + k), x_k, sums[i]);
-            }
+    }
+    for (size_t k = head; k < end; k += VEC_LANES) {
+        const vec x_k = vec_load(x + k);
+        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+            sums.of[i] = vec_fma(vec_load(row[i] + k), x_k, sums.of[i]);
         }
-        if (tail) {
-            const vec x_k = vec_load_tail(x + whole, tail, 0);
-            UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
-                sums[i] = vec_fma(vec_load_tail(row[i] + whole, tail, 0), x_k, sums[i]);
-            }
+    }
+    if (tail) {
+        const vec x_k = vec_load_tail(x + end, tail, 0);
+        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+            sums.of[i] = vec_fma(vec_load_tail(row[i] + end, tail, 0), x_k, sums.of[i]);
         }
-        UNROLL for (size_t group = 0; group < MATVEC_GROUPS; group++) {
-            real *to = y + j0 + group * VEC_LANES;
-            if (j0 + group * VEC_LANES < M) {
-                vec_store(to, vec_add(vec_load(to), sums_of_lanes(sums + group * VEC_LANES)));
+    }
+    return sums;
+}
+
+/* W (VEC_LANES, K) times x (K). */
+INLINE vec square_times(size_t K, const real *W, const real *x)
+{
+    const bool equal_heads = MATVEC_DISTANCE * K % VEC_LANES == 0;
+    vec sums[MATVEC_DISTANCE];
+    for (size_t n = 0; n < MATVEC_DISTANCE; n++) {
+        const real *row[MATVEC_ROWS];
+        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+            row[i] = W + (n + i * MATVEC_DISTANCE) * K;
+        }
+        row_sums some = rows_times(K, equal_heads ? row_head(row[0], K) : 0, row, x);
+        sums[n] = sums_of_lanes(some.of, MATVEC_ROWS);
+    }
+    return sums_of_lanes(sums, MATVEC_DISTANCE);
+}
+
+/* y (rows) += W (rows, K) x (K): the same sums, of rows that are too few to fill a register, MATVEC_ROWS by MATVEC_ROWS. */
+static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, real *y)
+{
+    for (size_t j = 0; j < rows; j += MATVEC_ROWS) {
+        const real *row[MATVEC_ROWS];
+        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+            row[i] = W + (j + i < rows ? j + i : j) * K;
+        }
+        row_sums some = rows_times(K, 0, row, x);
+        vec sums[MATVEC_DISTANCE];
+        UNROLL for (size_t n = 0; n < MATVEC_DISTANCE; n++) {
+            sums[n] = n == 0 ? sums_of_lanes(some.of, MATVEC_ROWS) : sums[0];
+        }
+        real lanes[VEC_LANES]; /* each sum MATVEC_DISTANCE times */
+        vec_store(lanes, sums_of_lanes(sums, MATVEC_DISTANCE));
+        for (size_t i = 0; i < MATVEC_ROWS && j + i < rows; i++) {
+            y[j + i] += lanes[i * MATVEC_DISTANCE];
+        }
+    }
+}
+
+/* y (B, M) += x (B, K) W^T, W (M, K), the rows of x and y x_row and y_row apart. Backward takes the rows of W from the last
+ * on, which changes no result. */
+static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, size_t x_row, bool backward, real *y,
+                   size_t y_row)
+{
+    const size_t last = (M - 1) / VEC_LANES * VEC_LANES;
+    for (size_t n = 0; n < M; n += VEC_LANES) {
+        const size_t j = backward ? last - n : n;
+        for (size_t b = 0; b < B; b++) {
+            const real *x_b = x + b * x_row;
+            real *to = y + b * y_row + j;
+            if (M - j < VEC_LANES) {
+                few_rows_times(M - j, K, W + j * K, x_b, to);
+            } else {
+                vec_store(to, vec_add(vec_load(to), square_times(K, W + j * K, x_b)));
             }
         }
     }

@@ -34,15 +34,13 @@ static const real *biases(const stack_call *call, const real *parameters, size_t
 
 /* ---- forward --------------------------------------------------------------------------------------------------- */
 
-/* W x + bias for N rows of one-hot inputs, from single columns of W. */
-static void one_hot_columns(const stack_call *call, size_t N, const int64_t *indices, const real *W_ih, const real *bias,
-                            real *slots)
+/* slots += W x for N rows of one-hot inputs, from single columns of W. */
+static void add_columns(const stack_call *call, size_t N, const int64_t *indices, const real *W_ih, real *slots)
 {
     const cell_kind *cell = call->cell;
     const size_t H = call->H, u = call->u, I = call->stack->input_size;
     for (size_t n = 0; n < N; n++) {
         real *a = slots + n * call->slot_row;
-        memcpy(a, bias, cell->slots * u * sizeof(real));
         for (size_t slot = 0; slot < cell->input_slots; slot++) {
             const real *column = W_ih + cell->gate[slot] * H * I + (size_t)indices[n];
             for (size_t j = 0; j < H; j++) {
@@ -50,6 +48,16 @@ static void one_hot_columns(const stack_call *call, size_t N, const int64_t *ind
             }
         }
     }
+}
+
+/* slots = W x + bias, likewise. */
+static void one_hot_columns(const stack_call *call, size_t N, const int64_t *indices, const real *W_ih, const real *bias,
+                            real *slots)
+{
+    for (size_t n = 0; n < N; n++) {
+        memcpy(slots + n * call->slot_row, bias, call->cell->slots * call->u * sizeof(real));
+    }
+    add_columns(call, N, indices, W_ih, slots);
 }
 
 /* The table where there are many rows of one-hot inputs: W^T. */
@@ -610,24 +618,30 @@ static void stack_backward(const fastrnn_stack *stack, const fastrnn_batch *batc
 
 /* ---- one step -------------------------------------------------------------------------------------------------- */
 
+/* slots (B, slot_row) = the biases. */
+static void step_biases(const stack_call *call, const real *parameters, const strand_parameters *p, real *slots)
+{
+    slot_biases(call->cell, call->H, call->u, biases(call, parameters, p->b_ih), biases(call, parameters, p->b_hh), slots);
+    for (size_t b = 1; b < call->batch->B; b++) {
+        memcpy(slots + b * call->slot_row, slots, call->cell->slots * call->u * sizeof(real));
+    }
+}
+
 /* slots += W_ih x for B rows of dense inputs, unpacked. */
 static void step_inputs(const stack_call *call, size_t layer, const real *x, size_t x_row, const real *W_ih, real *slots)
 {
     const cell_kind *cell = call->cell;
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
-    for (size_t b = 0; b < call->batch->B; b++) {
-        for (size_t slot = 0; slot < cell->input_slots; slot++) {
-            matvec(H, I, W_ih + cell->gate[slot] * H * I, x + b * x_row, false,
-                   slots + b * call->slot_row + slot * call->u);
-        }
+    for (size_t slot = 0; slot < cell->input_slots; slot++) {
+        matvec(call->batch->B, H, I, W_ih + cell->gate[slot] * H * I, x, x_row, false, slots + slot * call->u,
+               call->slot_row);
     }
 }
 
 static void stack_step(const fastrnn_stack *stack, const fastrnn_batch *batch, const TYPED(fastrnn_stack_input) *input,
                        const TYPED(fastrnn_stack_output) *output, void *workspace)
 {
-    uintptr_t end;
-    stack_call call = stack_call_at(stack, batch, 0, &end, NULL);
+    stack_call call = stack_call_of_sizes(stack, batch, batch->B);
     call.plan = plan_of_equals(batch);
     const cell_kind *cell = call.cell;
     const size_t B = batch->B, H = call.H, h = call.h;
@@ -644,18 +658,18 @@ static void stack_step(const fastrnn_stack *stack, const fastrnn_batch *batch, c
         for (size_t b = 0; layer > 0 && b < B; b++) {
             memcpy(w.x + b * padded_row(H), h_t + b * h, H * sizeof(real)); /* before the slots of an rnn replace it */
         }
-        slot_biases(cell, H, call.u, biases(&call, parameters, p.b_ih), biases(&call, parameters, p.b_hh), w.bias);
+        step_biases(&call, parameters, &p, s.slots);
         if (is_one_hot(&call, layer)) {
-            one_hot_columns(&call, B, input->indices, W_ih, w.bias, s.slots);
+            add_columns(&call, B, input->indices, W_ih, s.slots);
+        } else if (layer == 0) {
+            step_inputs(&call, layer, input->x, stack->input_size, W_ih, s.slots);
         } else {
-            for (size_t b = 0; b < B; b++) {
-                memcpy(s.slots + b * call.slot_row, w.bias, cell->slots * call.u * sizeof(real));
-            }
-            const real *x = layer == 0 ? input->x : w.x;
-            step_inputs(&call, layer, x, layer == 0 ? stack->input_size : padded_row(H), W_ih, s.slots);
+            step_inputs(&call, layer, w.x, padded_row(H), W_ih, s.slots);
         }
         states_from_caller(&call.plan, H, states_of(&call, input->h0, layer, 0), w.hs, h);
-        states_from_caller(&call.plan, H, states_of(&call, input->c0, layer, 0), w.cs, h);
+        if (cell->has_c) {
+            states_from_caller(&call.plan, H, states_of(&call, input->c0, layer, 0), w.cs, h);
+        }
         s.W_dense = parameters + p.W_hh;
         through_time(cell, &s);
         if (output->hn) {

@@ -98,11 +98,10 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
     const size_t H = s->H;
     if (s->W_dense) {
         const bool backward = t % 2;
-        for (size_t i = 0; i < n * range.count; i++) {
-            const size_t b = i / range.count, nth = i % range.count;
-            const size_t slot = range.first + (backward ? range.count - 1 - nth : nth);
-            matvec(H, H, s->W_dense + cell->gate[slot] * H * H, states + b * states_row, backward,
-                   slots + b * s->slot_row + slot * s->u);
+        for (size_t i = 0; i < range.count; i++) {
+            const size_t slot = range.first + (backward ? range.count - 1 - i : i);
+            matvec(n, H, H, s->W_dense + cell->gate[slot] * H * H, states, states_row, backward, slots + slot * s->u,
+                   s->slot_row);
         }
         return;
     }

@@ -78,15 +78,20 @@ static size_t count_rows(const fastrnn_batch *batch)
     return N;
 }
 
+/* A call over N rows, without a tape. */
+static stack_call stack_call_of_sizes(const fastrnn_stack *stack, const fastrnn_batch *batch, size_t N)
+{
+    const cell_kind *cell = kind_of(stack->cell);
+    const size_t H = stack->hidden_size, u = whole_lines(H);
+    return (stack_call){.stack = stack, .batch = batch, .cell = cell, .H = H, .D = stack->directions, .u = u,
+                        .h = padded_row(H), .slot_row = padded_row(cell->in_place ? H : cell->slots * u), .N = N};
+}
+
 /* Lays the tape out for N rows from `begin` on; *end is where it ends. Of lengths it is only asked whether there are any. */
 static stack_call stack_call_of_rows(const fastrnn_stack *stack, const fastrnn_batch *batch, size_t N, uintptr_t begin,
                                      uintptr_t *end, size_t **plan_arrays)
 {
-    const cell_kind *cell = kind_of(stack->cell);
-    const size_t H = stack->hidden_size, u = whole_lines(H);
-    stack_call call = {.stack = stack, .batch = batch, .cell = cell, .H = H, .D = stack->directions, .u = u,
-                       .h = padded_row(H), .slot_row = padded_row(cell->in_place ? H : cell->slots * u),
-                       .N = N};
+    stack_call call = stack_call_of_sizes(stack, batch, N);
     uintptr_t next = begin;
     if (batch->lengths) {
         plan_arrays[0] = take(&next, batch->B * sizeof(size_t));
@@ -306,7 +311,7 @@ static uintptr_t lay_out_backward(const stack_call *call, uintptr_t begin, backw
 
 /* One step without a tape. */
 typedef struct {
-    real *x, *hs, *cs, *slots, *bias; /* (B, row of the inputs), (2 B, h), (2 B, h), (B, slot_row), (slots u) */
+    real *x, *hs, *cs, *slots; /* (B, row of the inputs), (2 B, h), (2 B, h), (B, slot_row) */
 } step_scratch;
 
 static uintptr_t lay_out_step(const stack_call *call, uintptr_t begin, step_scratch *w)
@@ -317,7 +322,6 @@ static uintptr_t lay_out_step(const stack_call *call, uintptr_t begin, step_scra
     w->hs = take(&next, 2 * B * call->h * size);
     w->cs = take(&next, 2 * B * call->h * size);
     w->slots = take(&next, B * call->slot_row * size);
-    w->bias = take(&next, call->cell->slots * call->u * size);
     return next;
 }
 

@@ -26,6 +26,15 @@ INLINE void vec_store(real *p, vec v)
     memcpy(p, &v, sizeof v);
 }
 
+INLINE vec vec_load_head(const real *p, size_t n)
+{
+    vec v = vec_set1(0);
+    for (size_t i = 0; i < n; i++) {
+        v[VEC_LANES - n + i] = p[i];
+    }
+    return v;
+}
+
 INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 {
     vec v = vec_set1(fill);

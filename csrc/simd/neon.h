@@ -56,6 +56,15 @@ INLINE vec vec_zip_high(vec a, vec b) { return NEON(vzip2)(a, b); }
 INLINE real vec_reduce_add(vec a) { return NEON(vaddv)(a); }
 INLINE real vec_reduce_max(vec a) { return NEON(vmaxv)(a); }
 
+INLINE vec vec_load_head(const real *p, size_t n)
+{
+    real lanes[VEC_LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        lanes[VEC_LANES - n + i] = p[i];
+    }
+    return vec_load(lanes);
+}
+
 INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 {
     real lanes[VEC_LANES];

@@ -96,6 +96,11 @@ INLINE vec vec_shift_to_exponent(vec a) { return _mm512_castsi512_ps(_mm512_slli
 #define VEC_SCALE(x, n) MM(scalef)(x, n) /* x 2^n, see kernels/vmath.h */
 
 INLINE vec_mask vec_first(size_t n) { return (vec_mask)((1u << n) - 1); }
+INLINE vec vec_load_head(const real *p, size_t n)
+{
+    return MM(maskz_loadu)((vec_mask)~vec_first(VEC_LANES - n), p + n - VEC_LANES);
+}
+
 INLINE vec vec_load_tail(const real *p, size_t n, real fill) { return MM(mask_loadu)(vec_set1(fill), vec_first(n), p); }
 INLINE void vec_store_tail(real *p, size_t n, vec v) { MM(mask_storeu)(p, vec_first(n), v); }
 INLINE real vec_reduce_add(vec a) { return MM(reduce_add)(a); }
@@ -170,6 +175,11 @@ INLINE __m256i vec_first(size_t n)
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 
+INLINE __m256i vec_last(size_t n)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), _mm256_setr_epi64x(3, 2, 1, 0));
+}
+
 INLINE __m128d vec_halves(__m256d a, __m128d (*combine)(__m128d, __m128d))
 {
     __m128d half = combine(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
@@ -186,6 +196,11 @@ INLINE vec vec_shift_to_exponent(vec a) { return _mm256_castsi256_ps(_mm256_slli
 INLINE __m256i vec_first(size_t n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+INLINE __m256i vec_last(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0));
 }
 
 INLINE __m128 vec_halves(__m256 a, __m128 (*combine)(__m128, __m128))
@@ -256,6 +271,8 @@ INLINE vec vec_zip_high(vec a, vec b)
     return _mm256_permute2f128_ps(MM(unpacklo)(a, b), MM(unpackhi)(a, b), 0x31);
 }
 #endif
+
+INLINE vec vec_load_head(const real *p, size_t n) { return MM(maskload)(p + n - VEC_LANES, vec_last(n)); }
 
 INLINE vec vec_load_tail(const real *p, size_t n, real fill)
 {
