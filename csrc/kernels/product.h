@@ -65,11 +65,12 @@ INLINE size_t rows_of_A_at_once(size_t M, size_t K)
     return rows > 64 ? rows : 64;
 }
 
-static void product_by_tiles(const matrix_product *m)
+/* From row `first` on. */
+static void product_by_tiles(const matrix_product *m, size_t first)
 {
     const partition panels = panels_of_product(m);
-    const size_t at_once = rows_of_A_at_once(m->M, m->B.K);
-    for (size_t i = 0; i < m->M; i += at_once) {
+    const size_t at_once = rows_of_A_at_once(m->M - first, m->B.K);
+    for (size_t i = first; i < m->M; i += at_once) {
         const size_t rows = m->M - i < at_once ? m->M - i : at_once;
         for (size_t n = 0; n < panels.parts; n++) {
             const size_t p = nth_panel(m, &panels, n), width = part_start(&panels, p + 1) - part_start(&panels, p);
@@ -83,16 +84,29 @@ static void product_by_tiles(const matrix_product *m)
     }
 }
 
-/* Whether M rows of A are multiplied with B in slices: where that saves more time than it takes to make those of A, and of B if
- * there are none, and to multiply what fills up the last tiles. */
+#if MATRIX_UNIT
+/* Whether B's slices, if there are any, are to be used with M rows: those that fill no tile read B itself too, and the two are
+ * to be in L2 together. */
+static bool uses_slices(size_t M, const right_factor *B)
+{
+    return B->slices != NULL && (M % TILE_SIDE == 0 || B->K * B->N < (size_t)1 << 17);
+}
+
+/* Whether it pays to make B's slices for one product: there are more rows than they cost, little is multiplied that only fills up
+ * the last tiles, and there is enough to do for a unit that must wake up and slows the processor's clock. */
+static bool pays_to_slice(size_t M, const right_factor *B)
+{
+    const size_t terms = tiles_in(B->K, TILE_TERMS) * TILE_TERMS;
+    return M > 2 * TILE_SIDE && 3 * terms < 4 * B->K && (double)M * (double)B->K * (double)B->N > 1 << 20;
+}
+#endif
+
+/* Whether M rows of A, as many as fill tiles, are multiplied with B in slices. */
 static bool is_sliced(size_t M, const right_factor *B)
 {
 #if MATRIX_UNIT
-    if (!fastrnn_matrix_unit_in_use() || M < TILE_SIDE || B->K < TILE_TERMS || B->N <= 2 * TILE_SIDE) {
-        return false;
-    }
-    const size_t rows = tiles_in(M, TILE_SIDE) * TILE_SIDE, terms = tiles_in(B->K, TILE_TERMS) * TILE_TERMS;
-    return B->slices != NULL || (M > 2 * TILE_SIDE && (double)rows * (double)terms < 1.45 * (double)M * (double)B->K);
+    const bool fills_tiles = M >= TILE_SIDE && B->K >= TILE_TERMS && B->N > 2 * TILE_SIDE;
+    return fastrnn_matrix_unit_in_use() && fills_tiles && (uses_slices(M, B) || pays_to_slice(M, B));
 #else
     (void)M;
     (void)B;
@@ -114,17 +128,16 @@ static size_t pairs_before(const partition *panels, size_t p)
     return wider * tiles_in(panels->width + 1, 2) + (p - wider) * tiles_in(panels->width, 2);
 }
 
-/* A block of A's slices after the other goes through all of B. */
-static void product_by_slices(const matrix_product *m)
+/* Of the rows that fill tiles; returns how many these are. A block of A's slices after the other goes through all of B. */
+static size_t product_by_slices(const matrix_product *m)
 {
     slice_memory memory;
     const partition panels = panels_of_product(m);
-    const partition rows = cut(tiles_in(m->M, TILE_SIDE), BLOCK_ROWS / TILE_SIDE);
+    const partition rows = cut(m->M / TILE_SIDE, BLOCK_ROWS / TILE_SIDE);
     const partition blocks = cut(tiles_in(m->B.K, TILE_TERMS), BLOCK_TERMS / TILE_TERMS);
     matrix_unit_begin();
     for (size_t r = 0; r < rows.parts; r++) {
-        const size_t i = part_start(&rows, r) * TILE_SIDE, i_end = part_start(&rows, r + 1) * TILE_SIDE;
-        const size_t M = (i_end < m->M ? i_end : m->M) - i;
+        const size_t i = part_start(&rows, r) * TILE_SIDE, M = part_start(&rows, r + 1) * TILE_SIDE - i;
         for (size_t b = 0; b < blocks.parts; b++) {
             const size_t k = part_start(&blocks, b) * TILE_TERMS, k_end = part_start(&blocks, b + 1) * TILE_TERMS;
             const size_t K = (k_end < m->B.K ? k_end : m->B.K) - k;
@@ -134,7 +147,7 @@ static void product_by_slices(const matrix_product *m)
                 const size_t p = nth_panel(m, &panels, n), width = part_start(&panels, p + 1) - part_start(&panels, p);
                 const tile_call call = next;
                 panel_slices slices = {NULL, tiles_of_pair(&m->B)};
-                if (m->B.slices != NULL) {
+                if (uses_slices(m->M, &m->B)) {
                     slices.first = m->B.slices + pairs_before(&panels, p) * slices.step + k / TILE_TERMS * 2 * SLICES;
                 }
                 if (n + 1 < panels.parts) {
@@ -145,6 +158,7 @@ static void product_by_slices(const matrix_product *m)
         }
     }
     matrix_unit_end();
+    return m->M / TILE_SIDE * TILE_SIDE;
 }
 #endif
 
@@ -175,12 +189,10 @@ static const slice_tile *sliced(const right_factor *B, slice_tile *memory)
 static void any_product(const matrix_product *m)
 {
 #if MATRIX_UNIT
-    if (is_sliced(m->M, &m->B)) {
-        product_by_slices(m);
-        return;
-    }
+    product_by_tiles(m, is_sliced(m->M, &m->B) ? product_by_slices(m) : 0);
+#else
+    product_by_tiles(m, 0);
 #endif
-    product_by_tiles(m);
 }
 
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */

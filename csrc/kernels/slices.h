@@ -32,11 +32,10 @@ static size_t slices_bytes(size_t K, size_t N)
 #if MATRIX_UNIT
 #include "../simd/amx.h"
 
-/* On the stack, 64 KB. */
+/* On the stack, 60 KB. */
 typedef struct {
     slice_tile A[BLOCK_ROWS / TILE_SIDE][BLOCK_TERMS / TILE_TERMS][SLICES];
     slice_tile B[BLOCK_TERMS / TILE_TERMS][SLICES][2];
-    _Alignas(64) real edge[2 * TILE_SIDE][2 * TILE_SIDE]; /* rows of C that do not fill a tile */
 } slice_memory;
 
 /* The first n numbers of a register, zeros after them, n of any size. */
@@ -50,14 +49,12 @@ static size_t terms_after(size_t first, size_t all)
     return all > first ? all - first : 0;
 }
 
-/* Tiles of `rows` rows, at most 16, and `terms` terms, at most 32, the rest zeros. A's terms lie side by side ... */
-INLINE largest_bits slice_left_rows(size_t rows, size_t terms, const left_factor *A, slice_tile tiles[SLICES],
-                                    largest_bits largest)
+/* Tiles of 16 rows and `terms` terms, at most 32, the rest zeros. A's terms lie side by side ... */
+INLINE largest_bits slice_left_rows(size_t terms, const left_factor *A, slice_tile tiles[SLICES], largest_bits largest)
 {
     for (size_t i = 0; i < TILE_SIDE; i++) {
-        const size_t there = i < rows ? terms : 0;
-        const real *row = A->data + (i < rows ? i : 0) * A->i_step;
-        const vec first = load_first(row, there), second = load_first(row + VEC_LANES, terms_after(VEC_LANES, there));
+        const real *row = A->data + i * A->i_step;
+        const vec first = load_first(row, terms), second = load_first(row + VEC_LANES, terms_after(VEC_LANES, terms));
         largest = larger_bits(larger_bits(largest, first), second);
         slice_row(first, second, i, tiles);
     }
@@ -65,12 +62,11 @@ INLINE largest_bits slice_left_rows(size_t rows, size_t terms, const left_factor
 }
 
 /* ... or its rows do: A is a transposed matrix. */
-INLINE largest_bits slice_left_columns(size_t rows, size_t terms, const left_factor *A, slice_tile tiles[SLICES],
-                                       largest_bits largest)
+INLINE largest_bits slice_left_columns(size_t terms, const left_factor *A, slice_tile tiles[SLICES], largest_bits largest)
 {
     vec squares[2][VEC_LANES];
     for (size_t k = 0; k < TILE_TERMS; k++) {
-        const vec column = load_first(A->data + (k < terms ? k : 0) * A->k_step, k < terms ? rows : 0);
+        const vec column = k < terms ? vec_load(A->data + k * A->k_step) : vec_set1(0);
         largest = larger_bits(largest, column);
         squares[k / VEC_LANES][k % VEC_LANES] = column;
     }
@@ -82,18 +78,17 @@ INLINE largest_bits slice_left_columns(size_t rows, size_t terms, const left_fac
     return largest;
 }
 
-/* The slices of A (M, K), at most a block; whether it has any. */
+/* The slices of A (M, K), at most a block, in whole tiles of rows; whether it has any. */
 static bool slice_left(size_t M, size_t K, left_factor A, slice_memory *m)
 {
     largest_bits largest = _mm512_setzero_si512();
     for (size_t i = 0; i < M; i += TILE_SIDE) {
-        const size_t rows = M - i < TILE_SIDE ? M - i : TILE_SIDE;
         for (size_t k = 0; k < K; k += TILE_TERMS) {
             const size_t terms = K - k < TILE_TERMS ? K - k : TILE_TERMS;
             const left_factor part = {A.data + i * A.i_step + k * A.k_step, A.i_step, A.k_step};
             slice_tile *tiles = m->A[i / TILE_SIDE][k / TILE_TERMS];
-            largest = A.k_step == 1 ? slice_left_rows(rows, terms, &part, tiles, largest)
-                                    : slice_left_columns(rows, terms, &part, tiles, largest);
+            largest = A.k_step == 1 ? slice_left_rows(terms, &part, tiles, largest)
+                                    : slice_left_columns(terms, &part, tiles, largest);
         }
     }
     return are_sliceable(largest);
@@ -139,32 +134,13 @@ static void multiply_tiles(size_t rows, size_t columns, size_t blocks, const sli
     }
 }
 
-/* rows (n, width) of dst = those of src. */
-static void copy_rows(size_t n, size_t width, const real *src, size_t src_row, real *dst, size_t dst_row)
-{
-    for (size_t i = 0; i < n; i++) {
-        memcpy(dst + i * dst_row, src + i * src_row, width * sizeof(real));
-    }
-}
-
-/* M rows of C, over one or two tiles of columns, from slices of A and B. Rows that do not fill a tile go by way of a whole one. */
+/* M rows of C, whole tiles of them, over one or two tiles of columns, from slices of A and B. */
 static void product_of_slices(size_t M, size_t columns, const tile_call *call, const slice_tile *B, slice_memory *m)
 {
-    const size_t blocks = tiles_in(call->K, TILE_TERMS), width = columns * TILE_SIDE, edge_row = 2 * TILE_SIDE;
     for (size_t i = 0; i < M; i += 2 * TILE_SIDE) {
-        const size_t n = M - i < 2 * TILE_SIDE ? M - i : 2 * TILE_SIDE, rows = tiles_in(n, TILE_SIDE);
-        const slice_tile *A = m->A[i / TILE_SIDE][0];
         const real *from = call->from ? call->from + i * call->from_row : NULL;
-        real *C = call->C + i * call->C_row;
-        if (n == rows * TILE_SIDE) {
-            multiply_tiles(rows, columns, blocks, A, B, from, call->from_row, C, call->C_row);
-        } else {
-            if (from != NULL) {
-                copy_rows(n, width, from, call->from_row, m->edge[0], edge_row);
-            }
-            multiply_tiles(rows, columns, blocks, A, B, from ? m->edge[0] : NULL, edge_row, m->edge[0], edge_row);
-            copy_rows(n, width, m->edge[0], edge_row, C, call->C_row);
-        }
+        multiply_tiles(M - i < 2 * TILE_SIDE ? 1 : 2, columns, tiles_in(call->K, TILE_TERMS), m->A[i / TILE_SIDE][0], B, from,
+                       call->from_row, call->C + i * call->C_row, call->C_row);
     }
 }
 
