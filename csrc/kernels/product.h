@@ -106,7 +106,7 @@ static bool is_sliced(size_t M, const right_factor *B)
 {
 #if MATRIX_UNIT
     const bool fills_tiles = M >= TILE_SIDE && B->K >= TILE_TERMS && B->N > 2 * TILE_SIDE;
-    return fastrnn_matrix_unit_in_use() && fills_tiles && (uses_slices(M, B) || pays_to_slice(M, B));
+    return fills_tiles && (uses_slices(M, B) || pays_to_slice(M, B)) && fastrnn_matrix_unit_in_use();
 #else
     (void)M;
     (void)B;
@@ -211,12 +211,18 @@ static void product_and_bias(size_t M, left_factor A, right_factor B, const real
  * longer than a call. */
 INLINE void product_of_row(left_factor A, right_factor B, real *C, bool accumulate)
 {
-    const matrix_product m = {1, A, B, NULL, accumulate, C, 0};
-    const partition panels = panels_of_product(&m);
+    const partition panels = cut(vecs_in(B.N), B.panel_vecs);
     for (size_t n = 0; n < panels.parts; n++) {
-        const size_t p = nth_panel(&m, &panels, n);
-        const tile_call call = panel_of_product(&m, &panels, p, 0);
-        tile_1_row(part_start(&panels, p + 1) - part_start(&panels, p), &call);
+        const size_t p = B.backward ? panels.parts - 1 - n : n;
+        const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
+        const size_t column = first * VEC_LANES;
+        const tile_call call = {.A = A,
+                                .B = B.row ? B.data + column : B.data + B.K * column,
+                                .B_row = B.row ? B.row : width * VEC_LANES,
+                                .K = B.K,
+                                .C = C + column,
+                                .from = accumulate ? C + column : NULL};
+        tile_1_row(width, &call);
     }
 }
 

@@ -199,7 +199,7 @@ static void sampled_inputs(const sampled_layer *l, const real *x, size_t row, re
     for (size_t b = 0; b < l->s.B; b++) {
         memcpy(slots + b * l->s.slot_row, l->weights.bias, whole_lines(l->biases) * sizeof(real));
     }
-    product(l->s.B, (left_factor){x, row, 1}, W, slots, l->s.slot_row, true);
+    product_of_step(l->s.B, (left_factor){x, row, 1}, W, slots, l->s.slot_row, true);
 }
 
 /* Step t of all layers, and the outputs after it. */
@@ -225,7 +225,7 @@ static void sampled_step(const sampler *s, size_t t, const int64_t *tokens)
     for (size_t b = 0; b < B; b++) {
         memcpy(s->ys + b * s->call.v, s->by, whole_lines(V) * sizeof(real));
     }
-    product(B, (left_factor){below, row, 1}, packed(s->W, H, V), s->ys, s->call.v, true);
+    product_of_step(B, (left_factor){below, row, 1}, packed(s->W, H, V), s->ys, s->call.v, true);
 }
 
 /* ---- all steps ------------------------------------------------------------------------------------------------- */

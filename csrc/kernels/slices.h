@@ -22,7 +22,7 @@ static size_t tiles_in(size_t n, size_t side)
 }
 
 /* Bytes of the slices of a right factor (K, N), in order of panels, in these of pairs of tiles of columns, in these of blocks of
- * terms. A panel may end with half a pair. */
+ * terms. A panel may end with half a pair; the panels are wide, as they are for more than one row. */
 static size_t slices_bytes(size_t K, size_t N)
 {
     const size_t columns = tiles_in(N, TILE_SIDE), panels = tiles_in(columns, PANEL_VECS), pairs = (columns + panels) / 2;
@@ -95,7 +95,7 @@ static bool slice_left(size_t M, size_t K, left_factor A, slice_memory *m)
 }
 
 /* The slices of K rows of one or two tiles of columns, rows B_row apart; whether there are any. What comes `ahead` of them is
- * asked for: from panel to panel and from column to column the hardware doesn't foresee it. */
+ * asked for, for from panel to panel and from column to column the hardware doesn't foresee it; asking past B's end does no harm. */
 INLINE bool slice_right_columns(const size_t columns, size_t K, const real *B, size_t B_row, ptrdiff_t ahead, slice_tile *tiles)
 {
     largest_bits largest = _mm512_setzero_si512();
