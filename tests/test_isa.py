@@ -34,7 +34,7 @@ for dtype in ("float32", "float64"):
     lossFun, sample = min_char_rnn.bind(*arrays)
     loss, *gradients = lossFun(rng.integers(V, size=T), rng.integers(V, size=T), np.zeros((H, 1), dtype))
     np.random.seed(0)
-    product = fastrnn.Linear(64, 64, dtype=dtype, rng=0)(rng.uniform(-0.5, 0.5, (64, 64)).astype(dtype))
+    product = fastrnn.Linear(128, 128, dtype=dtype, rng=0)(rng.uniform(-0.5, 0.5, (128, 128)).astype(dtype))
     bits = b"".join(array.tobytes() for array in [*gradients, product]).hex()
     results[dtype] = {"loss": loss.hex(), "bits": bits, "text": sample(np.zeros((H, 1), dtype), 0, 500)}
 print(json.dumps({"cpu": fastrnn.cpu_info(), "results": results}))

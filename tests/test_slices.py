@@ -223,7 +223,7 @@ def test_signals_and_threads_leave_its_tiles_alone():
 
 def test_a_child_process_has_it_too():
     """The operating system's permission is inherited."""
-    arrays = random_arrays(64, 64, 64)
+    arrays = random_arrays(128, 128, 128)
     expected = products(*arrays)
     child = os.fork()
     if child == 0:

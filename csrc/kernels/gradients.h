@@ -14,13 +14,13 @@ typedef struct {
 /* A long sum, over K steps and sequences, reads much for each block of rows, and a short one little. */
 #define LONG_SUM 256
 
-/* Terms of a long sum at once, three times what product takes at once: as many rows of A are copied side by side, because
- * where they lie each is on a page of its own. Slices are copies anyway. */
+/* Terms of a long sum at once, three times what product takes at once: as many rows of A are copied side by side,
+ * because where they lie each is on a page of its own. Slices are copies anyway. */
 #define TERMS_AT_ONCE 240
 
-/* How many of the M rows of a weight's gradient, `row` numbers each, may be computed before they are used, whole LINE_REALS of
- * them. Those of a few terms take 16 KB at most and are still in L1, where that counts; those of more, whose products take
- * longer, 128 KB; those of a long sum 576 KB, so that few passes over B make them all. */
+/* How many of the M rows of a weight's gradient, `row` numbers each, may be computed before they are used, whole
+ * LINE_REALS of them. Those of a few terms take 16 KB at most and are still in L1, where that counts; those of more,
+ * whose products take longer, 128 KB; those of a long sum 576 KB, so that few passes over B make them all. */
 static size_t most_rows_at_once(size_t M, size_t row, size_t K)
 {
     const size_t few = 48, bytes = K < few ? 16384 : K < LONG_SUM ? 131072 : 589824;
@@ -36,8 +36,8 @@ static size_t rows_at_once(size_t M, size_t row, size_t K)
     return whole_lines((M + passes - 1) / passes);
 }
 
-/* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, or fewer rows, summed over K terms:
- * the rows, and the copy of A. */
+/* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, or fewer rows, summed
+ * over K terms: the rows, and the copy of A. */
 static size_t some_rows_size(size_t M, size_t N, size_t K)
 {
     const size_t row = padded_row(N), rows = most_rows_at_once(M, row, K);
@@ -88,8 +88,8 @@ static void hand_over(const gradient_use *use, size_t rows, size_t columns, cons
     }
 }
 
-/* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the gradient as
- * in a weight that is packed. */
+/* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the
+ * gradient as in a weight that is packed. */
 static void hand_over_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
     const partition panels = panels_of(weight->panel_vecs, weight->N);

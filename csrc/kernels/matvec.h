@@ -1,11 +1,11 @@
 /* A dense matrix times a few vectors, without packing: for a single step, which uses each weight once.
  *
- * The weights come from L2, and from there a load that spans two cache lines costs twice. So the registers of a row begin
- * where lines do, after a part of one, the row's head. That changes no bit of the result: each lane has the terms that
- * another one would have had, in their order, and sums_of_lanes adds up lanes by their distance alone. */
+ * The weights come from L2, and from there a load that spans two cache lines costs twice. So the registers of a row
+ * begin where lines do, after a part of one, the row's head. That changes no bit of the result: each lane has the
+ * terms that another one would have had, in their order, and sums_of_lanes adds up lanes by their distance alone. */
 
-/* Rows at once, which share the registers of x. They stand MATVEC_DISTANCE rows apart, because so far apart rows of a multiple
- * of 4 numbers have equal heads; and so they are what the first rounds of sums_of_lanes bring together. */
+/* Rows at once, which share the registers of x. They stand MATVEC_DISTANCE rows apart, because so far apart rows of
+ * a multiple of 4 numbers have equal heads; and so they are what the first rounds of sums_of_lanes bring together. */
 #define MATVEC_ROWS (VEC_LANES < 4 ? VEC_LANES : 4)
 #define MATVEC_DISTANCE (VEC_LANES / MATVEC_ROWS)
 
@@ -77,7 +77,8 @@ INLINE vec square_times(size_t K, const real *W, const real *x)
     return sums_of_lanes(sums, MATVEC_DISTANCE);
 }
 
-/* y (rows) += W (rows, K) x (K): the same sums, of rows that are too few to fill a register, MATVEC_ROWS by MATVEC_ROWS. */
+/* y (rows) += W (rows, K) x (K): the same sums, of rows that are too few to fill a register, MATVEC_ROWS by
+ * MATVEC_ROWS. */
 static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, real *y)
 {
     for (size_t j = 0; j < rows; j += MATVEC_ROWS) {
@@ -98,8 +99,8 @@ static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, 
     }
 }
 
-/* y (B, M) += x (B, K) W^T, W (M, K), the rows of x and y x_row and y_row apart. Backward takes the rows of W from the last
- * on, which changes no result. */
+/* y (B, M) += x (B, K) W^T, W (M, K), the rows of x and y x_row and y_row apart. Backward takes the rows of W from
+ * the last on, which changes no result. */
 static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, size_t x_row, bool backward, real *y,
                    size_t y_row)
 {

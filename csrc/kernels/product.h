@@ -1,5 +1,5 @@
-/* Matrix products, C = A B, C += A B or C = bias + A B, for the shapes that a recurrent network has, from tiles (tile.h), or
- * slices (slices.h).
+/* Matrix products, C = A B, C += A B or C = bias + A B, for the shapes that a recurrent network has, from tiles
+ * (tile.h), or slices (slices.h).
  *
  *     h_t += Whh h_{t-1}        A = h (B, H)           B = Whh^T packed      M = batch, often 1
  *     dh_t += Whh^T d_{t+1}     A = d (B, H)           B = Whh packed
@@ -8,14 +8,15 @@
  *     dWhh = d^T hs_before      A = d transposed       B = hs, as it lies in the workspace
  *     dWhy = dy^T hs            A = dy transposed      B = hs
  *
- * The order in which an element of C is summed follows from the sizes alone, so that the same input gives the same bits.
+ * The order in which an element of C is summed follows from the sizes, and from whether its factors have slices, so
+ * that the same input gives the same bits.
  *
  * Packing. With M = 1 the whole of B is read for each product and the speed is that of the caches. So B is packed in
- * panels of a few registers of columns, PANEL_VECS at most, each panel contiguous from k = 0 on: one stream, aligned, that
- * the prefetcher follows, with as many sums in flight as the latency of an addition asks for. */
+ * panels of a few registers of columns, PANEL_VECS at most, each panel contiguous from k = 0 on: one stream,
+ * aligned, that the prefetcher follows, with as many sums in flight as the latency of an addition asks for. */
 
-/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = A (M, K) B (K, N), and added to that C as
- * it was, or a bias (N), padded as C's rows are. */
+/* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = A (M, K) B (K, N), and added
+ * to that C as it was, or a bias (N), padded as C's rows are. */
 typedef struct {
     size_t M;
     left_factor A;
@@ -54,8 +55,8 @@ INLINE tile_call panel_of_product(const matrix_product *m, const partition *pane
     return call;
 }
 
-/* Of M rows of A, those that are taken through all of B before the next ones: as many as fill 256 KB, a quarter of a small
- * L2, but 64 at least, and whole tiles of them. */
+/* Of M rows of A, those that are taken through all of B before the next ones: as many as fill 256 KB, a quarter of a
+ * small L2, but 64 at least, and whole tiles of them. */
 INLINE size_t rows_of_A_at_once(size_t M, size_t K)
 {
     if (M <= 64) {
@@ -85,15 +86,16 @@ static void product_by_tiles(const matrix_product *m, size_t first)
 }
 
 #if MATRIX_UNIT
-/* Whether B's slices, if there are any, are to be used with M rows: those that fill no tile read B itself too, and the two are
- * to be in L2 together. */
+/* Whether B's slices, if there are any, are to be used with M rows: those that fill no tile read B itself too, and
+ * the two are to be in L2 together. */
 static bool uses_slices(size_t M, const right_factor *B)
 {
     return B->slices != NULL && (M % TILE_SIDE == 0 || B->K * B->N < (size_t)1 << 17);
 }
 
-/* Whether it pays to make B's slices for one product: there are more rows than they cost, little is multiplied that only fills up
- * the last tiles, and there is enough to do for a unit that must wake up and slows the processor's clock. */
+/* Whether it pays to make B's slices for one product: there are more rows than they cost, little is multiplied that
+ * only fills up the last tiles, and there is enough to do for a unit that must wake up and slows the processor's
+ * clock. */
 static bool pays_to_slice(size_t M, const right_factor *B)
 {
     const size_t terms = tiles_in(B->K, TILE_TERMS) * TILE_TERMS;
@@ -128,7 +130,8 @@ static size_t pairs_before(const partition *panels, size_t p)
     return wider * tiles_in(panels->width + 1, 2) + (p - wider) * tiles_in(panels->width, 2);
 }
 
-/* Of the rows that fill tiles; returns how many these are. A block of A's slices after the other goes through all of B. */
+/* Of the rows that fill tiles; returns how many these are. A block of A's slices after the other goes through all of
+ * B. */
 static size_t product_by_slices(const matrix_product *m)
 {
     slice_memory memory;
@@ -162,8 +165,8 @@ static size_t product_by_slices(const matrix_product *m)
 }
 #endif
 
-/* The slices of B, in `memory` of slices_bytes, for more than one product with it; or NULL: there is no matrix unit, or they
- * would not be exact. */
+/* The slices of B, in `memory` of slices_bytes, for more than one product with it; or NULL: there is no matrix unit,
+ * or they would not be exact. */
 static const slice_tile *sliced(const right_factor *B, slice_tile *memory)
 {
 #if MATRIX_UNIT

@@ -1,10 +1,11 @@
-/* Matrix products of float32 numbers by way of slices, where there is a matrix unit (simd/amx.h). Such a unit takes its factors
- * in tiles of bfloat16 numbers:
+/* Matrix products of float32 numbers by way of slices, where there is a matrix unit (simd/amx.h). Such a unit takes its
+ * factors in tiles of bfloat16 numbers:
  *
  *     of A   16 rows of 32 terms
  *     of B   16 pairs of terms, and in each 16 columns of the two side by side
  *
- * A block of A, BLOCK_ROWS by BLOCK_TERMS, is cut into slices once for all of B, whose columns come two tiles at a time. */
+ * A block of A, BLOCK_ROWS by BLOCK_TERMS, is cut into slices once for all of B, whose columns come two tiles at a
+ * time. */
 
 #define SLICES 3
 #define TILE_SIDE 16  /* rows of A, columns of B */
@@ -21,8 +22,8 @@ static size_t tiles_in(size_t n, size_t side)
     return (n + side - 1) / side;
 }
 
-/* Bytes of the slices of a right factor (K, N), in order of panels, in these of pairs of tiles of columns, in these of blocks of
- * terms. A panel may end with half a pair; the panels are wide, as they are for more than one row. */
+/* Bytes of the slices of a right factor (K, N), in order of panels, in these of pairs of tiles of columns, in these
+ * of blocks of terms. A panel may end with half a pair; the panels are wide, as they are for more than one row. */
 static size_t slices_bytes(size_t K, size_t N)
 {
     const size_t columns = tiles_in(N, TILE_SIDE), panels = tiles_in(columns, PANEL_VECS), pairs = (columns + panels) / 2;
@@ -94,8 +95,9 @@ static bool slice_left(size_t M, size_t K, left_factor A, slice_memory *m)
     return are_sliceable(largest);
 }
 
-/* The slices of K rows of one or two tiles of columns, rows B_row apart; whether there are any. What comes `ahead` of them is
- * asked for, for from panel to panel and from column to column the hardware doesn't foresee it; asking past B's end does no harm. */
+/* The slices of K rows of one or two tiles of columns, rows B_row apart; whether there are any. What comes `ahead`
+ * of them is asked for, for from panel to panel and from column to column the hardware doesn't foresee it; asking
+ * past B's end does no harm. */
 INLINE bool slice_right_columns(const size_t columns, size_t K, const real *B, size_t B_row, ptrdiff_t ahead, slice_tile *tiles)
 {
     largest_bits largest = _mm512_setzero_si512();
@@ -165,13 +167,15 @@ static tile_call some_columns(tile_call all, size_t column)
     return all;
 }
 
-/* Slices of a panel that there are before a product begins: of its first pair of tiles of columns, and where the next one's are. */
+/* Slices of a panel that there are before a product begins: of its first pair of tiles of columns, and where the
+ * next one's are. */
 typedef struct {
     const slice_tile *first; /* or NULL */
     size_t step;
 } panel_slices;
 
-/* The same of a block of A and a panel of B, `width` tiles of columns; ahead: where the next panel is, from this one. */
+/* The same of a block of A and a panel of B, `width` tiles of columns; ahead: where the next panel is, from this
+ * one. */
 static void product_of_panel(size_t M, size_t width, const tile_call *panel, bool sliceable, ptrdiff_t ahead,
                              panel_slices slices, slice_memory *m)
 {

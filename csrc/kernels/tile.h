@@ -1,10 +1,10 @@
 /* The register tiles that matrix products are made of (product.h).
  *
- * A tile holds a few rows of C and a few registers of columns, and for each k adds A(i, k), spread over a register, times row
- * k of B. B's columns are what the registers run along, so B must have contiguous rows, and A may be anything addressed by two
- * strides: A transposed costs nothing. With more than a row, tiles of TILE_ROWS take the columns of a panel in parts of at most
- * TILE_VECS (simd/), where sums, B and A just fit the registers, and blocks of k that keep the part in L1. Parts and blocks are
- * of even size: 13 registers are 7 + 6, never 12 + 1. */
+ * A tile holds a few rows of C and a few registers of columns, and for each k adds A(i, k), spread over a register,
+ * times row k of B. B's columns are what the registers run along, so B must have contiguous rows, and A may be
+ * anything addressed by two strides: A transposed costs nothing. With more than a row, tiles of TILE_ROWS take the
+ * columns of a panel in parts of at most TILE_VECS (simd/), where sums, B and A just fit the registers, and blocks
+ * of k that keep the part in L1. Parts and blocks are of even size: 13 registers are 7 + 6, never 12 + 1. */
 
 #define PANEL_VECS 12
 
@@ -254,12 +254,12 @@ static void tile_of(size_t rows, size_t vecs, const tile_call *call)
 
 /* ---- tiles side by side ---------------------------------------------------------------------------------------- */
 
-/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill three quarters of a small
- * L1, so that they stay there from row to row of C, and what comes of A and C has the rest. */
+/* Rows of B that one pass takes when several rows of C share it: TILE_VECS registers of them fill three quarters of
+ * a small L1, so that they stay there from row to row of C, and what comes of A and C has the rest. */
 #define K_AT_ONCE (24 * 1024 * 8 / (TILE_VECS * VEC_BITS))
 
-/* Asks for n rows of `vecs` registers, B_row apart, before they are needed: where the next block begins the hardware does
- * not foresee, and a matrix that outgrows L2 would be waited for at each. */
+/* Asks for n rows of `vecs` registers, B_row apart, before they are needed: where the next block begins the hardware
+ * does not foresee, and a matrix that outgrows L2 would be waited for at each. */
 INLINE void prefetch_rows(size_t n, size_t vecs, const real *B, size_t B_row)
 {
     for (size_t k = 0; k < n; k++) {
@@ -269,8 +269,8 @@ INLINE void prefetch_rows(size_t n, size_t vecs, const real *B, size_t B_row)
     }
 }
 
-/* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns, then
- * in blocks of k, then row by row. */
+/* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns,
+ * then in blocks of k, then row by row. */
 static void product_of_rows(size_t M, size_t vecs, tile_call call)
 {
     const partition columns = cut(vecs, TILE_VECS), blocks = cut(call.K, K_AT_ONCE);

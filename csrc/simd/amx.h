@@ -1,11 +1,11 @@
-/* A matrix unit: Intel's AMX, which multiplies tiles of bfloat16 numbers and sums in float32, sixteen times as many products
- * in the same time as AVX-512. float32 matrices go through it in slices.
+/* A matrix unit: Intel's AMX, which multiplies tiles of bfloat16 numbers and sums in float32, sixteen times as many
+ * products in the same time as AVX-512. float32 matrices go through it in slices.
  *
- * A bfloat16 number is the upper half of a float32 number and has 8 significant bits, so that a float32 number, which has 24, is
- * the sum of three of them, exactly: x rounded, what that leaves of it rounded, and the rest. Of the nine products of the slices of
- * two numbers the six largest are taken; the others together are about 2^-24 of x y at most, what rounding it to float32 may take away. That
- * holds for numbers below 2^64, whose slices and products are finite, and above 2^-110: of smaller ones the unit takes the
- * smallest slices for zero, as it does with all subnormal numbers.
+ * A bfloat16 number is the upper half of a float32 number and has 8 significant bits, so that a float32 number, which
+ * has 24, is the sum of three of them, exactly: x rounded, what that leaves of it rounded, and the rest. Of the nine
+ * products of the slices of two numbers the six largest are taken; the others together are about 2^-24 of x y at most,
+ * what rounding it to float32 may take away. That holds for numbers below 2^64, whose slices and products are finite,
+ * and above 2^-110: of smaller ones the unit takes the smallest slices for zero, as it does with all subnormal numbers.
  *
  * Source: Henry, Tang, Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
  * computations", 2019. */
@@ -86,8 +86,9 @@ static void matrix_unit_end(void)
     _tile_release();
 }
 
-/* Tiles 0 to 3 hold sums, two by two; 4 and 5 are of the left factor, 6 and 7 of the right one. How many there are of both is
- * what `rows` and `columns` say, one or two, constants wherever this is used. verb(sum, left, right, i, j) */
+/* Tiles 0 to 3 hold sums, two by two; 4 and 5 are of the left factor, 6 and 7 of the right one. How many there are
+ * of both is what `rows` and `columns` say, one or two, constants wherever this is used. verb(sum, left, right, i,
+ * j) */
 #define EACH_SUM(verb)              \
     do {                            \
         verb(0, 4, 6, 0, 0);        \
@@ -125,8 +126,8 @@ static void matrix_unit_end(void)
         }                                            \
     } while (0)
 
-/* C = from + A B, or A B, `rows` by `columns` tiles of C. A has SLICES tiles for each block of 32 terms, and A_row tiles on the same
- * for the next rows; B has 2 SLICES tiles for each block. */
+/* C = from + A B, or A B, `rows` by `columns` tiles of C. A has SLICES tiles for each block of 32 terms, and A_row
+ * tiles on the same for the next rows; B has 2 SLICES tiles for each block. */
 INLINE void multiply_slices(const size_t rows, const size_t columns, size_t blocks, const slice_tile *A, size_t A_row,
                             const slice_tile *B, const real *from, size_t from_row, real *C, size_t C_row)
 {
