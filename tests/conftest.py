@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from instruction_sets import kernels_of
 
 import fastrnn
-from fastrnn import _core
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: tests of Ctrl-C would wait for ever
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -57,10 +57,8 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(params=ISAS)
 def isa(request):
     """The name of an instruction set; the kernels use it during the test."""
-    before = _core.isa()
-    _core.select_isa(request.param)
-    yield request.param
-    _core.select_isa(before)
+    with kernels_of(request.param):
+        yield request.param
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])

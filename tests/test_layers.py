@@ -1,12 +1,11 @@
 """The layers over the C kernels: against fastrnn.reference, against PyTorch where it is installed, and on their own."""
 
-import contextlib
-
 import numpy as np
 import pytest
 from conftest import ISAS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instruction_sets import kernels_of
 from parity import assert_equal, make_case, options_in_words, options_of_pytorch, run, run_pytorch
 
 import fastrnn
@@ -29,14 +28,6 @@ every_cell = pytest.mark.parametrize(
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-@contextlib.contextmanager
-def kernels_of(isa):
-    before = _core.isa()
-    _core.select_isa(isa)
-    yield
-    _core.select_isa(before)
 
 
 def parts(state):

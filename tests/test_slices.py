@@ -5,7 +5,6 @@ instruction set, so that what is said of the unit is also said of the tiles that
 is left out.
 """
 
-import contextlib
 import multiprocessing
 import subprocess
 import sys
@@ -14,21 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from instruction_sets import kernels_of
 
 import fastrnn
-from fastrnn import _core, reference
+from fastrnn import reference
 
 ROUNDING = 2.0**-24  # of float32
 
 unit = pytest.mark.skipif("amx" not in fastrnn.cpu_info()["available"], reason="this machine has no matrix unit")
-
-
-@contextlib.contextmanager
-def instruction_set(name):
-    before = _core.isa()
-    _core.select_isa(name)
-    yield
-    _core.select_isa(before)
 
 
 def products(x, W, dy):
@@ -104,7 +96,7 @@ def test_the_unit_rounds_less_than_the_tiles(sizes):
     arrays = random_arrays(*sizes)
     exact, errors = exactly(*arrays), {}
     for name in ("amx", "avx512"):
-        with instruction_set(name):
+        with kernels_of(name):
             found = products(*arrays)
         errors[name] = np.sqrt(np.mean([np.mean(((found[key] - v) / s) ** 2) for key, (v, s) in exact.items()]))
     assert errors["amx"] < 0.8 * errors["avx512"]
@@ -179,7 +171,7 @@ def test_the_unit_is_in_use():
     """Its sums are not those of the tiles: or else the tests above have not tested it."""
     arrays, found = random_arrays(300, 64, 64), {}
     for name in ("amx", "avx512"):
-        with instruction_set(name):
+        with kernels_of(name):
             found[name] = products(*arrays)
     assert all((found["amx"][key] != array).any() for key, array in found["avx512"].items())
 
