@@ -31,7 +31,8 @@ static bool all_bits(uint32_t word, uint32_t bits)
     return (word & bits) == bits;
 }
 
-/* Intel SDM vol. 1, 13.3: bit 1 XMM, 2 YMM, 5 opmask, 6 upper ZMM0-15, 7 ZMM16-31, 17 and 18 the shapes and data of tiles. */
+/* Intel SDM vol. 1, 13.3: bit 1 XMM, 2 YMM, 5 opmask, 6 upper ZMM0-15, 7 ZMM16-31, 17 and 18 the shapes and data of
+ * tiles. */
 static bool os_saves(uint32_t state)
 {
     const uint32_t osxsave = 1u << 27;

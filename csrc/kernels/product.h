@@ -214,18 +214,12 @@ static void product_and_bias(size_t M, left_factor A, right_factor B, const real
  * longer than a call. */
 INLINE void product_of_row(left_factor A, right_factor B, real *C, bool accumulate)
 {
-    const partition panels = cut(vecs_in(B.N), B.panel_vecs);
+    const matrix_product m = {1, A, B, NULL, accumulate, C, 0};
+    const partition panels = panels_of_product(&m);
     for (size_t n = 0; n < panels.parts; n++) {
-        const size_t p = B.backward ? panels.parts - 1 - n : n;
-        const size_t first = part_start(&panels, p), width = part_start(&panels, p + 1) - first;
-        const size_t column = first * VEC_LANES;
-        const tile_call call = {.A = A,
-                                .B = B.row ? B.data + column : B.data + B.K * column,
-                                .B_row = B.row ? B.row : width * VEC_LANES,
-                                .K = B.K,
-                                .C = C + column,
-                                .from = accumulate ? C + column : NULL};
-        tile_1_row(width, &call);
+        const size_t p = nth_panel(&m, &panels, n);
+        const tile_call call = panel_of_product(&m, &panels, p, 0);
+        tile_1_row(part_start(&panels, p + 1) - part_start(&panels, p), &call);
     }
 }
 
