@@ -6,13 +6,14 @@ static size_t packed_size(size_t K, size_t N)
     return K * whole_lines(N);
 }
 
-/* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If it is a little larger than
- * L1, narrow panels leave more of what was read last there, although A is read once for each; the L1 may have 48 KB. */
+/* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If a panel is larger than
+ * L1 and the matrix a few times that, narrow panels leave more of what was read last there, although A is read once for
+ * each; the L1 may have 48 KB. */
 static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
 {
     const size_t L1 = 48 * 1024, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
     const partition wide = cut(vecs_in(N), PANEL_VECS);
-    const bool narrow = rows == 1 && K * wide.width * row > L1 && all <= 3 * L1;
+    const bool narrow = rows == 1 && K * wide.width * row > L1 && all <= 6 * L1;
     return narrow ? 4 : PANEL_VECS;
 }
 

@@ -79,7 +79,7 @@ static void product_by_tiles(const matrix_product *m, size_t first)
             if (rows == 1) {
                 tile_1_row(width, &call);
             } else {
-                product_of_rows(rows, width, call);
+                product_of_rows(rows, width, &call);
             }
         }
     }
@@ -199,13 +199,13 @@ static void any_product(const matrix_product *m)
 }
 
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
-static void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
+INLINE void product(size_t M, left_factor A, right_factor B, real *C, size_t C_row, bool accumulate)
 {
     any_product(&(matrix_product){M, A, B, NULL, accumulate, C, C_row});
 }
 
 /* The same with a bias (N), padded as C's rows are. */
-static void product_and_bias(size_t M, left_factor A, right_factor B, const real *bias, real *C, size_t C_row)
+INLINE void product_and_bias(size_t M, left_factor A, right_factor B, const real *bias, real *C, size_t C_row)
 {
     any_product(&(matrix_product){M, A, B, bias, false, C, C_row});
 }

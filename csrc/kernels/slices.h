@@ -188,7 +188,7 @@ static void product_of_panel(size_t M, size_t width, const tile_call *panel, boo
         } else if (sliceable && slice_right(columns, call.K, call.B, call.B_row, next, m->B[0][0])) {
             product_of_slices(M, columns, &call, m->B[0][0], m);
         } else {
-            product_of_rows(M, columns, call);
+            product_of_rows(M, columns, &call);
         }
     }
 }

@@ -269,37 +269,41 @@ INLINE void prefetch_rows(size_t n, size_t vecs, const real *B, size_t B_row)
     }
 }
 
-/* M > 1 rows of C over the columns from call->B and call->C on, `vecs` registers of them: first in parts of columns,
+/* M > 1 rows of C over the columns from panel->B and panel->C on, `vecs` registers of them: first in parts of columns,
  * then in blocks of k, then row by row. */
-static void product_of_rows(size_t M, size_t vecs, tile_call call)
+static void product_of_rows(size_t M, size_t vecs, const tile_call *panel)
 {
-    const partition columns = cut(vecs, TILE_VECS), blocks = cut(call.K, K_AT_ONCE);
-    const tile_call all = call;
-    const bool outgrows_L1 = call.K * vecs * VEC_LANES * sizeof(real) > 48 * 1024;
+    const partition columns = cut(vecs, TILE_VECS), blocks = cut(panel->K, K_AT_ONCE);
+    const bool outgrows_L1 = panel->K * vecs * VEC_LANES * sizeof(real) > 48 * 1024;
+    tile_call call;
+    call.A.i_step = panel->A.i_step;
+    call.A.k_step = panel->A.k_step;
+    call.B_row = panel->B_row;
+    call.C_row = panel->C_row;
     for (size_t p = 0; p < columns.parts; p++) {
         const size_t column = part_start(&columns, p) * VEC_LANES;
         const size_t width = part_start(&columns, p + 1) - part_start(&columns, p);
         for (size_t block = 0; block < blocks.parts; block++) {
             const size_t k = part_start(&blocks, block);
             call.K = part_start(&blocks, block + 1) - k;
-            call.B = all.B + k * all.B_row + column;
-            const real *from = block > 0 ? all.C : all.from;
-            call.from_row = block > 0 ? all.C_row : all.from_row;
+            call.B = panel->B + k * panel->B_row + column;
+            const real *from = block > 0 ? panel->C : panel->from;
+            call.from_row = block > 0 ? panel->C_row : panel->from_row;
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
-            const real *next = last ? all.B + column + width * VEC_LANES : call.B + call.K * all.B_row;
+            const real *next = last ? panel->B + column + width * VEC_LANES : call.B + call.K * panel->B_row;
             size_t unasked = outgrows_L1 && !(last && p + 1 == columns.parts) ? call.K : 0;
             const size_t share = unasked > 0 ? (call.K * TILE_ROWS + M - 1) / M : 0;
             for (size_t i = 0, rows; i < M; i += rows) {
                 rows = tile_height(M - i);
                 if (unasked > 0) {
                     const size_t asked = share < unasked ? share : unasked;
-                    prefetch_rows(asked, width, next, all.B_row);
-                    next += asked * all.B_row;
+                    prefetch_rows(asked, width, next, panel->B_row);
+                    next += asked * panel->B_row;
                     unasked -= asked;
                 }
-                call.A.data = all.A.data + i * all.A.i_step + k * all.A.k_step;
-                call.C = all.C + i * all.C_row + column;
+                call.A.data = panel->A.data + i * panel->A.i_step + k * panel->A.k_step;
+                call.C = panel->C + i * panel->C_row + column;
                 call.from = from ? from + i * call.from_row + column : NULL;
                 tile_of(rows, width, &call);
             }
