@@ -86,10 +86,7 @@ def calls(draw):
     return cell, options, T, B, lengths, how, draw(st.integers(0, 2**32))
 
 
-@settings(max_examples=80)
-@given(call=calls())
-def test_outputs_states_and_all_gradients_are_the_references(isa, dtype, call):
-    cell, options, T, B, lengths, how, seed = call
+def assert_as_the_reference(dtype, cell, options, T, B, lengths, how, seed):
     layer = getattr(fastrnn, cell)(**options, dtype=dtype, rng=seed)
     twin = twin_of(layer, cell, options, seed)
     rng = np.random.default_rng(seed + 1)
@@ -117,6 +114,22 @@ def test_outputs_states_and_all_gradients_are_the_references(isa, dtype, call):
     y, h_n = layer(x, h0, lengths)
     y_twin, h_n_twin = twin(wide_x, in_float64(h0), lengths)  # without dropout
     assert_close([y, *parts(h_n)], [y_twin, *parts(h_n_twin)], dtype)
+
+
+@settings(max_examples=80)
+@given(call=calls())
+def test_outputs_states_and_all_gradients_are_the_references(isa, dtype, call):
+    assert_as_the_reference(dtype, *call)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@every_cell
+def test_recurrent_weights_of_one_sequence_that_fill_half_of_a_cache(isa, dtype, cell, special, bias):
+    """They are multiplied as they lie, both ways, if their rows are whole cache lines; other rows are packed."""
+    for H in {"RNN": (368, 371), "GRU": (224, 220), "LSTM": (208, 200)}[cell]:
+        options = special | {"input_size": 3, "hidden_size": H, "num_layers": 2, "bias": bias}
+        how = {"integers": False, "h0": bias, "dh_n": True}
+        assert_as_the_reference(dtype, cell, options, 4, 1, None, how, seed=H)
 
 
 PYTORCH_OPTIONS = options_of_pytorch([(1, 1), (3, 5), (31, 17), (16, 33), (5, 16)])

@@ -83,9 +83,11 @@ def test_agrees_with_the_reference(isa, problem, H, V, T, scale, clip, seed):
 SMALL = [(n, n * 7 % 33 + 1, n * 3 % 8 + 1) for n in range(1, 34)]
 # Beyond 12 registers a matrix is cut into panels, of which every width up to 12 registers should occur.
 LARGE = [(16 * k + k * 5 % 16, 3, k % 4 + 1) for k in range(2, 26)]
+# From 512 KB on whole lines of recurrent weights are multiplied as they lie; others are packed.
+IN_ONE_COPY = [(248, 3, 2), (256, 3, 3), (352, 3, 3), (368, 3, 4), (376, 3, 3), (384, 3, 3)]
 
 
-@pytest.mark.parametrize(("H", "V", "T"), SMALL + LARGE + [(V, H, T) for H, V, T in LARGE])
+@pytest.mark.parametrize(("H", "V", "T"), SMALL + LARGE + IN_ONE_COPY + [(V, H, T) for H, V, T in LARGE])
 def test_every_shape_modulo_the_registers(isa, problem, H, V, T):
     assert_agrees(*problem(H, V, T))
 

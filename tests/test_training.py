@@ -78,12 +78,18 @@ def test_the_loss_falls(isa, dtype, text):
     assert native.run(4000) < 0.6 * first
 
 
-@pytest.mark.parametrize("H", [1, 2, 7, 8, 9, 16, 17, 31, 33, 100, 130])
-@pytest.mark.parametrize("V", [1, 2, 8, 15, 65])
+@pytest.mark.parametrize(
+    ("H", "V"),
+    [(H, V) for H in (1, 2, 7, 8, 9, 16, 17, 31, 33, 100, 130) for V in (1, 2, 8, 15, 65)]
+    + [(H, 5) for H in (248, 256, 260, 352, 368, 370, 384)],  # whose recurrent weights are packed, or left as they lie
+)
 def test_odd_sizes(isa, dtype, H, V):
     text = np.arange(60) * 7 % V
-    native = min_char_rnn.Trainer(*parameters(dtype, H, V, 0.1), text, seq_length=5, learning_rate=0.01)
-    slow = reference.Trainer(*parameters(np.float64, H, V, 0.1), text, seq_length=5, learning_rate=0.01)
+    # Of many parameters some have gradients that are hardly more than rounding, and Adagrad's first step is no shorter for
+    # those; and of many units, weights of 0.1 make states that any rounding changes more and more.
+    scale, rate = (0.1, 0.01) if H <= 130 else (0.05, 0.0001)
+    native = min_char_rnn.Trainer(*parameters(dtype, H, V, scale), text, seq_length=5, learning_rate=rate)
+    slow = reference.Trainer(*parameters(np.float64, H, V, scale), text, seq_length=5, learning_rate=rate)
     native.run(15)
     slow.run(15)
     assert_close(native, slow, {np.float64: 1e-10, np.float32: 1e-3}[dtype])

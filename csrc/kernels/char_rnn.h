@@ -31,7 +31,9 @@ static void char_rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fas
 {
     const size_t H = shape->H, V = shape->V;
     char_rnn_pack(shape, model, w, &w->parameters);
-    transpose_packed(w->panel_vecs, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
+    if (!w->one_copy) {
+        transpose_packed(w->panel_vecs, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
+    }
     transpose_packed(PANEL_VECS, V, H, w->parameters.Why, 0, V, w->Why_transposed);
 }
 
@@ -45,6 +47,7 @@ static strand char_rnn_strand(const fastrnn_shape *shape, const workspace_layout
                     .slot_row = w->h,
                     .rows = {shape->T, shape->B, NULL},
                     .panel_vecs = w->panel_vecs,
+                    .W_dense = w->one_copy ? w->parameters.Whh : NULL,
                     .hs = w->hs,
                     .slots = w->hs + shape->B * w->h,
                     .Whh_transposed = w->Whh_transposed,
@@ -86,7 +89,8 @@ static void transpose_updated(const weight_target *weight, size_t first, size_t 
     transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->to, first, first + n, weight->copies);
 }
 
-/* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose. */
+/* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose, if
+ * it has one. */
 static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N, real *gradient, size_t panel_vecs,
                                      real *weight, real *transposed)
 {
@@ -98,7 +102,7 @@ static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N
                            .to = weight,
                            .packed = true,
                            .panel_vecs = panel_vecs,
-                           .follow = transpose_updated,
+                           .follow = transposed != NULL ? transpose_updated : NULL,
                            .copies = transposed};
 }
 
@@ -109,7 +113,7 @@ static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w,
     const size_t H = shape->H, h = w->h, TB = shape->T * shape->B;
     const bool applied = use->way == GRADIENT_APPLIED;
     const weight_target Whh =
-        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, w->Whh_transposed);
+        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, w->one_copy ? NULL : w->Whh_transposed);
     const right_factor hs_before = unpacked(w->hs, TB, H, h);
     weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
     bias_gradient(use, H, TB, w->dhs, h, applied ? w->parameters.bh : gradients->bh, w->dbias);

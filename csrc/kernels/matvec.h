@@ -118,3 +118,41 @@ static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, s
         }
     }
 }
+
+/* ---- the other way --------------------------------------------------------------------------------------------- */
+
+/* Rows of W that are added to y at once, so that y is loaded and stored once for so many. Whole lines hold as many numbers,
+ * or twice as many. */
+#define VECMAT_ROWS 8
+
+/* y (N) = or += x (VECMAT_ROWS) W (VECMAT_ROWS, N). */
+INLINE void add_rows_times(size_t N, const real *W, const real *x, const bool accumulate, real *y)
+{
+    vec factor[VECMAT_ROWS];
+    UNROLL for (size_t i = 0; i < VECMAT_ROWS; i++) {
+        factor[i] = vec_set1(x[i]);
+    }
+    for (size_t j = 0; j < N; j += VEC_LANES) {
+        vec even = accumulate ? vec_load(y + j) : vec_set1(0), odd = vec_set1(0);
+        UNROLL for (size_t i = 0; i < VECMAT_ROWS; i += 2) {
+            even = vec_fma(factor[i], vec_load(W + i * N + j), even);
+            odd = vec_fma(factor[i + 1], vec_load(W + (i + 1) * N + j), odd);
+        }
+        vec_store(y + j, vec_add(even, odd));
+    }
+}
+
+/* y (N) = or += x (K) W, W (K, N), whole lines of both K and N. W is read from its first row to its last, as it lies in
+ * memory, where a panel after the other would take a piece of each row, which from L3 takes up to twice as long. Backward
+ * it is from its last row to its first, and so is the sum. */
+static void vecmat(size_t K, size_t N, const real *W, const real *x, bool backward, bool accumulate, real *y)
+{
+    for (size_t n = 0; n < K; n += VECMAT_ROWS) {
+        const size_t k = backward ? K - VECMAT_ROWS - n : n;
+        if (accumulate || n > 0) {
+            add_rows_times(N, W + k * N, x + k, true, y);
+        } else {
+            add_rows_times(N, W + k * N, x + k, false, y);
+        }
+    }
+}

@@ -75,6 +75,14 @@ static bool lies_well(size_t N, const real *rows)
     return N % LINE_REALS == 0 && (uintptr_t)rows % 64 == 0;
 }
 
+/* Whether recurrent weights of so many numbers, of one sequence, are better multiplied as they lie, both ways: going forward
+ * it takes products of rows with columns, which are slower in L2, but a second copy of weights that fill half of it would
+ * cost more. */
+static bool in_one_copy(size_t weights)
+{
+    return weights * sizeof(real) >= 512 * 1024;
+}
+
 /* Columns first ... end - 1 of packed (K, N) = src, dense (end - first, K), transposed. `first` is a multiple of VEC_LANES,
  * and the last register of columns is filled up with zeros. */
 static void pack_columns(size_t panel_vecs, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)

@@ -121,12 +121,10 @@ static bool reads_dense_back(const stack_call *call, const real *W_hh)
     return call->batch->B == 1 && lies_well(call->H, W_hh);
 }
 
-/* Going forward, where it takes products of rows with columns, which are slower in L2, but a second copy of weights that fill
- * half of it would cost more. */
+/* Going forward. */
 static bool reads_dense_forward(const stack_call *call, const real *W_hh)
 {
-    const size_t bytes = recurrent_slots(call->cell) * call->H * call->H * sizeof(real);
-    return reads_dense_back(call, W_hh) && bytes >= 512 * 1024;
+    return reads_dense_back(call, W_hh) && in_one_copy(recurrent_slots(call->cell) * call->H * call->H);
 }
 
 static void prepare_biases(const stack_call *call, const real *parameters, const strand_parameters *p,

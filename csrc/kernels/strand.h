@@ -132,8 +132,12 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
                          real *to, bool accumulate, size_t t)
 {
     const size_t H = s->H;
-    right_factor weights = s->W_dense ? unpacked(s->W_dense + cell->gate[slot] * H * H, H, H, H)
-                                      : backward_weights(s, recurrent_index(cell, slot));
+    const real *W_dense = s->W_dense ? s->W_dense + cell->gate[slot] * H * H : NULL;
+    if (W_dense && H > PANEL_VECS * VEC_LANES) { /* it is of one sequence */
+        vecmat(H, H, W_dense, d + slot * s->u, t % 2, accumulate, to);
+        return;
+    }
+    right_factor weights = W_dense ? unpacked(W_dense, H, H, H) : backward_weights(s, recurrent_index(cell, slot));
     weights.backward = t % 2;
     product_of_step(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }

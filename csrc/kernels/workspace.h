@@ -12,6 +12,7 @@
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *
+ *     one_copy: Whh is dense, a single panel, and multiplied as it lies; there is no Whh_transposed
  *     for training: inputs, targets (T, B); occurs (V).  for sampling: cdf (V) float64
  *
  * Every piece begins on a cache line. */
@@ -23,6 +24,7 @@ typedef struct {
 typedef struct {
     size_t h, v;       /* numbers from row to row */
     size_t panel_vecs; /* of Whh and Whh_transposed */
+    bool one_copy;
     packed_model parameters, memory;
     real *Whh_transposed, *Why_transposed;
     slice_tile *Whh_slices; /* of Whh_transposed, and on the way back of Whh */
@@ -61,9 +63,10 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     uintptr_t next = begin;
     w->h = h;
     w->v = v;
-    w->panel_vecs = swept_panel_vecs(B, H, H);
+    w->one_copy = B == 1 && H % LINE_REALS == 0 && in_one_copy(H * H);
+    w->panel_vecs = w->one_copy ? vecs_in(H) : swept_panel_vecs(B, H, H);
     w->parameters = take_model(&next, H, V);
-    w->Whh_transposed = take(&next, packed_size(H, H) * size);
+    w->Whh_transposed = take(&next, w->one_copy ? 0 : packed_size(H, H) * size);
     w->Why_transposed = take(&next, packed_size(H, V) * size);
     w->Whh_slices = take(&next, recurrent_slices_bytes(&rnn_tanh_cell, T, B, H, h));
     w->hs = take(&next, (T + 1) * B * h * size);

@@ -52,7 +52,8 @@ static stack_shape option_shape(size_t i)
 
 /* Products of several panels, and gradients of which a narrow one takes more rows at once than a wide one; many rows,
  * which the sums over them take in blocks; large vocabularies, of which a few columns are read, or which are just small
- * enough for a table; the least there is; batches whose recurrent weights are cut into slices. */
+ * enough for a table; the least there is; batches whose recurrent weights are cut into slices; one sequence, whose
+ * recurrent weights are multiplied as they lie. */
 static stack_shape special_shape(size_t i)
 {
     static const stack_shape shapes[] = {
@@ -78,10 +79,14 @@ static stack_shape special_shape(size_t i)
         {{FASTRNN_LSTM, 7, 20, 2, 2, 1}, 5, 4, true, true, true, true, 300},
         {{FASTRNN_LSTM, 40, 70, 2, 1, 1}, 5, 33, false, true, false, true, 0},
         {{FASTRNN_GRU_RESET_BEFORE, 9, 200, 1, 1, 1}, 4, 17, true, false, false, true, 0},
+        {{FASTRNN_RNN_TANH, 3, 384, 1, 2, 1}, 3, 1, false, false, false, true, 0},
+        {{FASTRNN_GRU, 3, 224, 2, 1, 1}, 4, 1, false, true, false, true, 0},
+        {{FASTRNN_GRU_RESET_BEFORE, 5, 224, 1, 1, 0}, 3, 1, false, false, false, true, 0},
+        {{FASTRNN_LSTM, 3, 208, 1, 1, 1}, 4, 1, false, false, false, true, 0},
     };
     return shapes[i];
 }
-#define SPECIAL_STACKS 22
+#define SPECIAL_STACKS 26
 
 /* Streams of every number of sequences that a step takes unpacked, and some more, at every remainder of a register. */
 static stack_shape step_shape(size_t i)
