@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.contenders import Contender
-from fastrnn.bench.ceilings import Ceilings
+from fastrnn.bench.ceilings import Ceilings, Probe, from_json
 from fastrnn.bench.measure import Slice
 from fastrnn.bench.problem import Problem
 
@@ -85,6 +85,5 @@ class Worker(Child):
     def close(self) -> None:
         self.ask(command="close")
 
-    def probe(self, ceilings: Ceilings, footprints: tuple[int, ...]) -> None:
-        answer = self.ask(command="probe", dtype=ceilings.dtype, footprints=footprints)
-        ceilings.take_in(answer["fma"], dict(zip(footprints, answer["load"], strict=True)))
+    def probe(self, dtype: str, probes: tuple[Probe, ...]) -> Ceilings:
+        return from_json(dtype, self.ask(command="probe", dtype=dtype, probes=probes))

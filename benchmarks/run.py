@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import fastrnn
 from benchmarks.contenders import FASTRNN, Contender, named, of_isa
 from benchmarks.parent import Worker
-from fastrnn.bench.ceilings import FOOTPRINTS, Ceilings
+from fastrnn.bench.ceilings import FOOTPRINTS, USES, Ceilings
 from fastrnn.bench.problem import Problem
 from fastrnn.bench.results import Row
 from fastrnn.bench.row import measure_row
@@ -83,8 +83,9 @@ class Run:
         next_look = 0.0
         for task, isa, problem in self.plan.rows():
             if time.perf_counter() > next_look:
-                for ceilings in self.ceilings.values():
-                    self._worker(FASTRNN).probe(ceilings, FOOTPRINTS)
+                for dtype, ceilings in self.ceilings.items():
+                    probes = tuple((use, size) for use in USES for size in FOOTPRINTS)
+                    ceilings.take_in(self._worker(FASTRNN).probe(dtype, probes))
                 next_look = time.perf_counter() + BETWEEN_LOOKS
             yield self._row(task, isa, problem)
 

@@ -12,7 +12,10 @@ lossFun  one call of bind's lossFun from Python   batch    loss and gradients of
 layer    one training step of a cell and a        stream   one step of a cell over a long sequence, of one call
          linear layer, with Adagrad               step     one step of a cell, called from Python
 network  the same, many in one native call        char-gru one chunk: embedding, GRU, linear layer, Adam
-us       median, in microseconds                  x floor  its ratio to the least time that the ceilings allow
+us       median, in microseconds
+x floor  its ratio to the least time that the ceilings of multiply-adds and loads allow
+x bound  the same with what else nobody gets around: loads beside multiply-adds, numbers put back, whole registers, and
+         steps that wait for one another
 error    the largest difference from fastrnn.reference in float64, relative to each array's largest number (of
          training after some iterations); sample: characters that differ from the reference's of the same dtype
 The other columns are ratios: that side's time over fastrnn's, so above 1 fastrnn is faster. Medians of paired ratios;
@@ -27,9 +30,8 @@ def problem(row: Row, own_isa: str) -> str:
 
 def heading(results: Results) -> str:
     names = "".join(f"{name:>14}" for name in results.contenders)
-    return (
-        f"{'task':14} {'dtype':8} {'B':>3} {'H':>5} {'us':>9} {'characters/s':>13} {'x floor':>8}{names} {'error':>8}"
-    )
+    speed = f"{'us':>9} {'characters/s':>13} {'x floor':>8} {'x bound':>8}"
+    return f"{'task':14} {'dtype':8} {'B':>3} {'H':>5} {speed}{names} {'error':>8}"
 
 
 def line(row: Row, results: Results) -> str:
@@ -38,25 +40,40 @@ def line(row: Row, results: Results) -> str:
         side = row.side(name)
         cells.append(f"{with_interval(side.ratio) if side else '-':>14}")
     speed = (
-        f"{microseconds(row.seconds.value):>9} {row.characters / row.seconds.value:13,.0f} {row.times_floor.value:8.2f}"
+        f"{microseconds(row.seconds.value):>9} {row.characters / row.seconds.value:13,.0f}"
+        f" {row.times_floor.value:8.2f} {row.times_bound.value:8.2f}"
     )
     found = error(row, row.error, results.machine["sample_length"])
     return f"{problem(row, results.machine['isa'])} {speed}{''.join(cells)} {found:>8}"
 
 
 def times(results: Results) -> Iterator[str]:
-    """Everybody's microseconds, and the floor's."""
-    names = ["floor", "fastrnn", *results.contenders]
+    """Everybody's microseconds, and the floor's and the bound's."""
+    names = ["floor", "bound", "fastrnn", *results.contenders]
     yield f"{'task':14} {'dtype':8} {'B':>3} {'H':>5}" + "".join(f"{name:>11}" for name in names)
     for row in results.rows:
         sides = [row.side(name) for name in results.contenders]
         seconds = [
             row.floor.seconds.value,
+            row.bound.seconds.value,
             row.seconds.value,
             *(side.seconds.value if side else None for side in sides),
         ]
         cells = "".join(f"{'-' if value is None else microseconds(value):>11}" for value in seconds)
         yield problem(row, results.machine["isa"]) + cells
+
+
+def parts(results: Results) -> Iterator[str]:
+    """What the floor and the bound of training are made of, in microseconds by the best ceilings of the row."""
+    rows = [row for row in results.rows if row.task == "train"]
+    names = list(dict.fromkeys(name for row in rows for name in row.floor.parts))
+    if rows:
+        yield f"{'':32}      " + "".join(f"{name:>12}" for name in [*names, "in all", "fastrnn"])
+    for row in rows:
+        for which, least in (("floor", row.floor), ("bound", row.bound)):
+            found = [least.parts[name] for name in names]
+            cells = "".join(f"{microseconds(value):>12}" for value in [*found, sum(found), row.seconds.value])
+            yield f"{problem(row, results.machine['isa'])} {which}{cells}"
 
 
 def shares(results: Results) -> Iterator[str]:
@@ -109,6 +126,7 @@ def head(results: Results) -> Iterator[str]:
 
 def tail(results: Results) -> Iterator[str]:
     yield from ("", "Microseconds of every side", *times(results))
+    yield from ("", "Floor and bound of training, in parts, microseconds", *parts(results))
     found = list(shares(results))
     if found:
         yield from ("", "Multiply-adds of forward and backward at their peak, as a share of the time taken", *found)

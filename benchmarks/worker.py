@@ -3,7 +3,7 @@
     {"command": "open", "task": ..., "problem": {...}}    {"error": ..., "unit": ...}
     {"command": "close"}                                  {}                                 the job's memory is free
     {"command": "run", "times": n, "warm_up": m}          {"wall": ..., "processor": ...}    seconds a unit of work
-    {"command": "probe", "dtype": ..., "footprints": [...]}    {"fma": ..., "load": [...]}   see ceilings.py
+    {"command": "probe", "dtype": ..., "probes": [...]}   {"fma": ..., ...}                  see ceilings.py
 
 It ends with its input. `parent.py` is the other end of the pipes.
 """
@@ -32,7 +32,6 @@ def serve(processor: int, begin: Callable[[], Answer]) -> None:
 def answering(name: str) -> Answer:
     """What answers for this contender."""
     from benchmarks.contenders import named
-    from fastrnn.bench.ceilings import Ceilings
     from fastrnn.bench.local import Local
     from fastrnn.bench.problem import Problem
 
@@ -49,9 +48,8 @@ def answering(name: str) -> Answer:
         if command == "run":
             piece = side.run(arguments["times"], arguments["warm_up"])
             return {"wall": piece.wall, "processor": piece.processor}
-        ceilings = Ceilings(arguments["dtype"])
-        side.probe(ceilings, tuple(arguments["footprints"]))
-        return {"fma": ceilings.fma, "load": list(ceilings.load.values())}
+        probes = tuple((use, size) for use, size in arguments["probes"])
+        return side.probe(arguments["dtype"], probes).as_json()
 
     return answer
 

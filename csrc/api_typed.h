@@ -622,12 +622,22 @@ fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_fma)(size_t rounds, size_t *done, F
     return FASTRNN_OK;
 }
 
-fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, size_t *done,
-                                                   FASTRNN_REAL *result)
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_memory)(fastrnn_ceiling ceiling, size_t rounds, size_t n, FASTRNN_REAL *x,
+                                                     size_t *done, FASTRNN_REAL *result)
 {
     const fastrnn_isa_kernels *kernels = fastrnn_kernels();
     REQUIRE(kernels, FASTRNN_ERROR_ISA);
     REQUIRE((x || n == 0) && done && result, FASTRNN_ERROR_NULL);
-    *done = kernels->TABLE->ceiling_load(rounds, n, x, result);
+    REQUIRE((unsigned)ceiling <= FASTRNN_CEILING_UPDATE, FASTRNN_ERROR_VALUE);
+    *done = kernels->TABLE->ceiling_memory(ceiling, rounds, n, x, result);
+    return FASTRNN_OK;
+}
+
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_wait)(int backward, size_t rounds, FASTRNN_REAL *result)
+{
+    const fastrnn_isa_kernels *kernels = fastrnn_kernels();
+    REQUIRE(kernels, FASTRNN_ERROR_ISA);
+    REQUIRE(result, FASTRNN_ERROR_NULL);
+    kernels->TABLE->ceiling_wait(backward != 0, rounds, result);
     return FASTRNN_OK;
 }

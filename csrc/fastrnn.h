@@ -339,6 +339,9 @@ typedef struct {
     uint64_t iteration;  /* 1 for the first */
 } fastrnn_adam;
 
+/* What fastrnn_ceiling_memory does to memory: it is loaded; multiplied and added besides; or changed in its place. */
+typedef enum { FASTRNN_CEILING_LOAD, FASTRNN_CEILING_LOAD_FMA, FASTRNN_CEILING_UPDATE } fastrnn_ceiling;
+
 /* An optimizer with its settings. */
 typedef enum { FASTRNN_SGD, FASTRNN_ADAGRAD, FASTRNN_RMSPROP, FASTRNN_ADAM } fastrnn_optimizer_kind;
 

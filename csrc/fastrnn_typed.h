@@ -380,6 +380,10 @@ fastrnn_status FASTRNN_TYPED(fastrnn_adam)(const fastrnn_adam *settings, size_t 
  * meaning. */
 fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_fma)(size_t rounds, size_t *done, FASTRNN_REAL *result);
 
-/* Reads the numbers of x (n) `rounds` times as fast as this instruction set can, and *done says how many it read. */
-fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, size_t *done,
-                                                   FASTRNN_REAL *result);
+/* Goes through the numbers of x (n) `rounds` times as fast as this instruction set can, to and fro, and *done says how
+ * many that makes; FASTRNN_CEILING_UPDATE changes them. FASTRNN_ERROR_VALUE: there is no such ceiling. */
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_memory)(fastrnn_ceiling ceiling, size_t rounds, size_t n, FASTRNN_REAL *x,
+                                                     size_t *done, FASTRNN_REAL *result);
+
+/* `rounds` steps, forward or backward, of the smallest network, each waiting for the one before: time them. */
+fastrnn_status FASTRNN_TYPED(fastrnn_ceiling_wait)(int backward, size_t rounds, FASTRNN_REAL *result);

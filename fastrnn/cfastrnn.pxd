@@ -153,6 +153,11 @@ cdef extern from "fastrnn.h" nogil:
         int (*poll)(void *state)
         void *state
 
+    ctypedef enum fastrnn_ceiling:
+        FASTRNN_CEILING_LOAD
+        FASTRNN_CEILING_LOAD_FMA
+        FASTRNN_CEILING_UPDATE
+
     ctypedef struct fastrnn_sgd:
         double learning_rate
         double momentum
@@ -362,8 +367,9 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_adam_f32(const fastrnn_adam *settings, size_t n, const fastrnn_update_f32 *arrays)
 
     fastrnn_status fastrnn_ceiling_fma_f32(size_t rounds, size_t *done, float *result)
-    fastrnn_status fastrnn_ceiling_load_f32(
-        size_t rounds, size_t n, const float *x, size_t *done, float *result)
+    fastrnn_status fastrnn_ceiling_memory_f32(
+        fastrnn_ceiling ceiling, size_t rounds, size_t n, float *x, size_t *done, float *result)
+    fastrnn_status fastrnn_ceiling_wait_f32(int backward, size_t rounds, float *result)
 
     ctypedef struct fastrnn_rnn_f64:
         double *Wxh
@@ -527,5 +533,6 @@ cdef extern from "fastrnn.h" nogil:
     fastrnn_status fastrnn_adam_f64(const fastrnn_adam *settings, size_t n, const fastrnn_update_f64 *arrays)
 
     fastrnn_status fastrnn_ceiling_fma_f64(size_t rounds, size_t *done, double *result)
-    fastrnn_status fastrnn_ceiling_load_f64(
-        size_t rounds, size_t n, const double *x, size_t *done, double *result)
+    fastrnn_status fastrnn_ceiling_memory_f64(
+        fastrnn_ceiling ceiling, size_t rounds, size_t n, double *x, size_t *done, double *result)
+    fastrnn_status fastrnn_ceiling_wait_f64(int backward, size_t rounds, double *result)

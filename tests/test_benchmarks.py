@@ -20,9 +20,9 @@ from benchmarks import goals, table  # noqa: E402
 from benchmarks.contenders import FASTRNN, LAYERS, NUMPY, PEERS, batched, script  # noqa: E402
 from benchmarks.parent import Worker  # noqa: E402
 from benchmarks.run import Plan  # noqa: E402
-from fastrnn import NumericalError, reference  # noqa: E402
+from fastrnn import NumericalError, _core, reference  # noqa: E402
 from fastrnn.bench import check, floor, layers, measure, problem, results  # noqa: E402
-from fastrnn.bench.ceilings import Ceilings  # noqa: E402
+from fastrnn.bench.ceilings import USES, Ceilings, Prober, from_json  # noqa: E402
 from fastrnn.bench.measure import Median, Slice  # noqa: E402
 from fastrnn.bench.problem import GATES, Problem  # noqa: E402
 
@@ -177,32 +177,33 @@ def test_all_dtypes_start_from_the_same_weights():
 # ---- the floor ------------------------------------------------------------------------------------------------------
 
 TINY = Problem("float64", H=2, B=1, T=3, V=5)
-SLOW_LOADS = Ceilings("float64", fma=1000, load={1 << 14: 100})
-FAST_LOADS = Ceilings("float64", fma=1000, load={1 << 14: 1e9})
+SLOW_LOADS = Ceilings("float64", fma=1000, memory={("load", 1 << 14): 100})
+FAST_LOADS = Ceilings("float64", fma=1000, memory={("load", 1 << 14): 1e9})
 
 
 def test_floor_of_training():
     """H^2 = 4, H V = 10. With 2.5 characters 4 + 10 + 5 + 2 + 5 = 26 numbers are updated."""
     parts = floor.train(TINY, distinct=2.5)
-    assert floor.footprints(parts) == (1 << 14,)
-    assert floor.seconds(parts, SLOW_LOADS) == pytest.approx(
+    assert floor.probes(parts) == (("load", 1 << 14), ("load_fma", 1 << 14), ("update", 1 << 14))
+    assert floor.floors(parts, SLOW_LOADS) == pytest.approx(
         {
             "products": 3 * (4 + 3 * 10) / 1000,
             "recurrence": 5 * 4 * 8 / 100,
             "optimizer": 4 * 26 * 8 / 100,
             "functions": 3 * 7 * 28 / 1000,
+            "waiting": 0,
         }
     )
-    arithmetic = floor.seconds(parts, FAST_LOADS)
+    arithmetic = floor.floors(parts, FAST_LOADS)
     assert arithmetic["recurrence"] == pytest.approx(5 * 4 / 1000)
     assert arithmetic["optimizer"] == pytest.approx(26 * 16 / 1000)
 
 
 def test_floor_of_the_other_tasks():
-    assert floor.seconds(floor.loss_fun(TINY), SLOW_LOADS)["gradients"] == pytest.approx((4 + 20 + 7) * 8 / 100)
-    assert sum(floor.seconds(floor.sample(TINY), SLOW_LOADS).values()) == pytest.approx(14 * 8 / 100 + 7 * 28 / 1000)
+    assert floor.floors(floor.loss_fun(TINY), SLOW_LOADS)["gradients"] == pytest.approx((4 + 20 + 7) * 8 / 100)
+    assert sum(floor.floors(floor.sample(TINY), SLOW_LOADS).values()) == pytest.approx(14 * 8 / 100 + 7 * 28 / 1000)
     four = replace(TINY, B=4)
-    assert floor.seconds(floor.loss_fun(four), FAST_LOADS)["recurrence"] == pytest.approx(4 * 5 * 4 / 1000)
+    assert floor.floors(floor.loss_fun(four), FAST_LOADS)["recurrence"] == pytest.approx(4 * 5 * 4 / 1000)
     assert floor.multiply_adds(four) == 4 * (3 * (4 + 3 * 10) + 5 * 4)
 
 
@@ -211,18 +212,19 @@ def test_floor_of_layers():
     change; an LSTM 8 rows, 16 recurrent weights, 5 nonlinearities a unit."""
     gru, lstm = replace(TINY, cell="gru"), replace(TINY, cell="lstm")
     parts = floor.layer(gru, distinct=2.5)
-    assert floor.seconds(parts, SLOW_LOADS) == pytest.approx(
+    assert floor.floors(parts, SLOW_LOADS) == pytest.approx(
         {
             "products": 3 * (12 + 3 * 10) / 1000,
             "recurrence": 5 * 12 * 8 / 100,
             "optimizer": 4 * 54 * 8 / 100,
             "functions": 3 * (3 * 2 + 5) * 28 / 1000,
+            "waiting": 0,
         }
     )
-    assert floor.seconds(parts, FAST_LOADS)["optimizer"] == pytest.approx(54 * 14 / 1000)
+    assert floor.floors(parts, FAST_LOADS)["optimizer"] == pytest.approx(54 * 14 / 1000)
     assert floor.multiply_adds(replace(gru, B=4)) == 4 * (3 * (12 + 3 * 10) + 5 * 12)
-    assert floor.seconds(floor.step(lstm), SLOW_LOADS) == pytest.approx(
-        {"products": 16 * 8 / 100, "functions": 10 * 28 / 1000}
+    assert floor.floors(floor.step(lstm), SLOW_LOADS) == pytest.approx(
+        {"products": 16 * 8 / 100, "functions": 10 * 28 / 1000, "waiting": 0}
     )
 
 
@@ -230,9 +232,9 @@ def test_floor_of_networks():
     """As that of layers, but that an RNN, of 2 rows, and an LSTM, of 8, have so many biases fewer to update."""
     for cell, updated in {"rnn": 2 * 5.5 + 15, "gru": 6 * 6.5 + 15, "lstm": 8 * 5.5 + 15}.items():
         small = replace(TINY, cell=cell)
-        found = floor.seconds(floor.network(small, distinct=2.5), FAST_LOADS)
+        found = floor.floors(floor.network(small, distinct=2.5), FAST_LOADS)
         assert found["optimizer"] == pytest.approx(updated * 14 / 1000)
-        of_layer = floor.seconds(floor.layer(small, distinct=2.5), FAST_LOADS)
+        of_layer = floor.floors(floor.layer(small, distinct=2.5), FAST_LOADS)
         assert found | {"optimizer": 0} == of_layer | {"optimizer": 0}
 
 
@@ -240,20 +242,77 @@ def test_floor_of_the_character_gru():
     """5 inputs instead of one-hot vectors: three more products with 6 * 5 weights, and 6 * (5 + 2 + 2) + 10 + 5 + 5 * 5
     = 94 parameters, each with two memories."""
     parts = floor.character_gru(replace(TINY, cell="gru"))
-    assert floor.seconds(parts, FAST_LOADS)["products"] == pytest.approx(3 * (12 + 3 * 30 + 3 * 10) / 1000)
-    assert floor.seconds(parts, FAST_LOADS)["optimizer"] == pytest.approx(94 * 18 / 1000)
-    assert floor.seconds(parts, SLOW_LOADS)["optimizer"] == pytest.approx(6 * 94 * 8 / 100)
+    assert floor.floors(parts, FAST_LOADS)["products"] == pytest.approx(3 * (12 + 3 * 30 + 3 * 10) / 1000)
+    assert floor.floors(parts, FAST_LOADS)["optimizer"] == pytest.approx(94 * 18 / 1000)
+    assert floor.floors(parts, SLOW_LOADS)["optimizer"] == pytest.approx(6 * 94 * 8 / 100)
 
 
 def test_a_footprint_is_that_of_the_matrix():
-    assert floor.footprints(floor.sample(Problem("float32", H=64))) == (64 * (64 + 65) * 4,)
+    size = 64 * (64 + 65) * 4
+    assert floor.probes(floor.sample(Problem("float32", H=64))) == (("load", size), ("load_fma", size))
+
+
+def bounded(lanes):
+    memory = {("load", 1 << 14): 1e9, ("load_fma", 1 << 14): 50, ("update", 1 << 14): 25}
+    return Ceilings("float64", lanes, fma=1000, memory=memory, wait_forward=0.5, wait_backward=0.25)
+
+
+def test_bound_of_training():
+    """Registers of 4 numbers: 2 units fill half of one, 3 steps three quarters, 5 characters 5 / 8. What the recurrence
+    multiplies comes from memory; 26 numbers and as many memories go in and out."""
+    parts = floor.train(TINY, distinct=2.5)
+    assert floor.bounds(parts, bounded(4)) == pytest.approx(
+        {
+            "products": 4 / 3 * 3 * (4 + 3 * 10) / 1000,
+            "recurrence": 2 * 5 * 4 * 8 / 50,
+            "optimizer": 4 * 26 * 8 / 25,
+            "functions": 3 * 7 * 28 / 1000,
+            "waiting": 3 * 0.5 + 2 * 0.25,
+        }
+    )
+    whole = floor.bounds(parts, bounded(1))
+    assert whole["products"] == floor.floors(parts, bounded(1))["products"]
+    assert whole["recurrence"] == pytest.approx(5 * 4 * 8 / 50)
+
+
+def test_bound_of_the_other_tasks():
+    """Several sequences share what is loaded, and their products may run along any dimension."""
+    four = replace(TINY, B=4)
+    floors, bounds = (find(floor.loss_fun(four), bounded(4)) for find in (floor.floors, floor.bounds))
+    assert bounds | {"waiting": 0} == floors
+    assert bounds["waiting"] == 3 * 0.5 + 2 * 0.25
+    for parts in (floor.sample(TINY), floor.step(replace(TINY, cell="gru"))):
+        assert floor.bounds(parts, bounded(4))["waiting"] == 0.5
+    assert floor.bounds(floor.sample(TINY), bounded(4))["products"] == pytest.approx(2 * 14 * 8 / 50)
 
 
 def test_ceilings_keep_the_best():
     ceilings = Ceilings("float32")
-    ceilings.take_in(2, {64: 5})
-    ceilings.take_in(1, {64: 7, 128: 3})
-    assert (ceilings.fma, ceilings.load) == (2, {64: 7, 128: 3})
+    ceilings.take_in(Ceilings("float32", 16, 2, {("load", 64): 5}, 0.5, 0.2))
+    ceilings.take_in(Ceilings("float32", 16, 1, {("load", 64): 7, ("update", 128): 3}, 0.4, 0.3))
+    assert ceilings == Ceilings("float32", 16, 2, {("load", 64): 7, ("update", 128): 3}, 0.4, 0.2)
+    assert from_json("float32", json.loads(json.dumps(ceilings.as_json()))) == ceilings
+
+
+def test_probes_find_what_there_is(isa):
+    probes = [(use, size) for use in USES for size in (1 << 14, 1 << 16)]
+    found = Prober("float32", probes).probe()
+    assert set(found.memory) == set(probes)
+    assert min(found.fma, found.wait_forward, found.wait_backward, *found.memory.values()) > 0
+    assert found.wait_backward < found.wait_forward  # which has a tanh besides
+
+
+@pytest.mark.parametrize(
+    ("use", "memory", "message"),
+    [
+        ("store", np.ones(64), "ceiling must be one of load, load_fma, update, not 'store'"),
+        ("update", np.broadcast_to(1.0, 64), "x must be"),
+        ("load", np.ones(64, np.int64), "x must be"),
+    ],
+)
+def test_bad_memory(use, memory, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        _core.ceiling_memory(use, memory, 1)
 
 
 # ---- statistics -----------------------------------------------------------------------------------------------------
@@ -317,20 +376,33 @@ def row(**changes):
         results.Side("jax", "float64", one, Median(0.5, 0.4, 0.6), 0.0),
         results.Side("numba", "float64", one, Median(0.98, 0.95, 1.01), 0.0),
     ]
-    least = results.Floor(one, {"products": 1.0}, 1.0, {"64": 1.0})
+    floor, bound = results.Least(one, {"products": 1.0}), results.Least(one, {"products": 1.2e-6})
+    times = {"times_floor": Median(1.4, 1.3, 1.5), "times_bound": Median(1.2, 1.1, 1.3)}
     made = results.Row(
-        "train", "avx512", "float64", 100, 1, 25, 65, 25, one, 0.9, least, Median(1.4, 1.3, 1.5), None, 0.0, sides
-    )
+        task="train", isa="avx512", dtype="float64", H=100, B=1, T=25, V=65, characters=25, seconds=one, best=0.9,
+        floor=floor, bound=bound, ceilings=CEILINGS, **times, peak_share=None, error=0.0, sides=sides
+    )  # fmt: skip
     return replace(made, **changes)
+
+
+CEILINGS = Ceilings("float64", 8, 1e9, {("load", 16384): 1e9, ("load", 1048576): 1e9}, 1e-8, 1e-9).as_json()
 
 
 @pytest.fixture
 def run():
     machine = {"isa": "avx512", "sample_length": 200}
-    ceilings = {"float64": {"fma": 1e9, "load": {"16384": 1e9, "1048576": 1e9}}}
     batch = row(task="batch", dtype="float32", H=512, B=64, peak_share=Median(0.7, 0.6, 0.8), sides=[])
     other = row(isa="avx2", times_floor=Median(1.25, 1.2, 1.3), sides=[])
-    return results.Results(machine, ["script", "pytorch", "jax", "numba"], {}, [row(), batch, other], ceilings)
+    sides, rows = ["script", "pytorch", "jax", "numba"], [row(), batch, other]
+    return results.Results(machine, sides, {}, rows, {"float64": CEILINGS})
+
+
+def test_the_floor_and_the_bound_are_printed_in_parts(run):
+    heading, floor_of_training, bound, *others = table.parts(run)
+    assert heading.split() == ["products", "in", "all", "fastrnn"]
+    assert floor_of_training.split()[4:] == ["floor", "1,000,000", "1,000,000", "1,000,000"]
+    assert bound.split()[4:] == ["bound", "1.20", "1.20", "1,000,000"]
+    assert len(others) == 2  # of the other instruction set; a batch has none
 
 
 def test_goals(run):

@@ -34,7 +34,7 @@ def test_the_table():
         figures = rf"{NUMBER} +{NUMBER} +{NUMBER} ±{NUMBER} +{NUMBER} +({error}) +({error})"
         assert re.fullmatch(figures, row.split(None, 4)[4]), row
     assert re.search(r"^multiply-adds .*: float64 \d+ GFLOP/s, float32 \d+ GFLOP/s$", table.stdout, re.MULTILINE)
-    assert re.search(r"^loads, GB/s +32 KB .* 32 MB$", table.stdout, re.MULTILINE)
+    assert re.search(r"^memory, GB/s +32 KB .* 32 MB$", table.stdout, re.MULTILINE)
 
 
 def test_json_has_all_figures_and_the_table_is_narration(capsys, monkeypatch):
@@ -57,7 +57,7 @@ def test_json_has_all_figures_and_the_table_is_narration(capsys, monkeypatch):
             assert row["sides"][0]["error"] == 0 < row["error"]
     for dtype in ("float64", "float32"):
         assert found["ceilings"][dtype]["fma"] > 0
-        assert min(found["ceilings"][dtype]["load"].values()) > 0
+        assert min(found["ceilings"][dtype]["memory"]["load"].values()) > 0
     too_late, measuring, heading, *rows = stderr.splitlines()
     assert too_late == "NumPy may use more than one thread: set OPENBLAS_NUM_THREADS=1"
     assert measuring.startswith("measuring for about 0.01 s")
@@ -66,11 +66,15 @@ def test_json_has_all_figures_and_the_table_is_narration(capsys, monkeypatch):
 
 
 def test_ceilings_in_print():
-    found = {"float64": {"fma": 5e9, "load": {"32768": 2e9, "2097152": 1e9}}}
+    memory = {"load": {"32768": 2e9, "2097152": 1e9}, "update": {"32768": 4e9, "2097152": 3e9}}
+    found = {"float64": {"fma": 5e9, "memory": memory, "wait": [2e-8, 4e-9]}}
     assert list(figures.ceilings(found)) == [
         "multiply-adds (a multiplication and an addition each): float64 10 GFLOP/s",
-        "loads, GB/s    32 KB    2 MB",
-        "  float64          2       1",
+        "a step forward waits for the one before it at least: float64 20.0 ns",
+        "a step backward waits for the one before it at least: float64 4.0 ns",
+        "memory, GB/s                32 KB    2 MB",
+        "  float64  loaded               2       1",
+        "  float64  put back             4       3",
     ]
 
 

@@ -85,8 +85,8 @@ def test_the_loss_falls(isa, dtype, text):
 )
 def test_odd_sizes(isa, dtype, H, V):
     text = np.arange(60) * 7 % V
-    # Of many parameters some have gradients that are hardly more than rounding, and Adagrad's first step is no shorter for
-    # those; and of many units, weights of 0.1 make states that any rounding changes more and more.
+    # Of many parameters some have gradients that are hardly more than rounding, and Adagrad's first step is no shorter
+    # for those; and of many units, weights of 0.1 make states that any rounding changes more and more.
     scale, rate = (0.1, 0.01) if H <= 130 else (0.05, 0.0001)
     native = min_char_rnn.Trainer(*parameters(dtype, H, V, scale), text, seq_length=5, learning_rate=rate)
     slow = reference.Trainer(*parameters(np.float64, H, V, scale), text, seq_length=5, learning_rate=rate)

@@ -86,5 +86,6 @@ const TYPED(fastrnn_kernel_table) KERNELS = {
     .tanh = tanh_all,
     .sigmoid = sigmoid_all,
     .ceiling_fma = ceiling_fma,
-    .ceiling_load = ceiling_load,
+    .ceiling_memory = ceiling_memory,
+    .ceiling_wait = ceiling_wait,
 };

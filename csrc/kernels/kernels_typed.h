@@ -74,5 +74,6 @@ typedef struct {
     void (*tanh)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     void (*sigmoid)(size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *y);
     size_t (*ceiling_fma)(size_t rounds, FASTRNN_REAL *result);
-    size_t (*ceiling_load)(size_t rounds, size_t n, const FASTRNN_REAL *x, FASTRNN_REAL *result);
+    size_t (*ceiling_memory)(fastrnn_ceiling ceiling, size_t rounds, size_t n, FASTRNN_REAL *x, FASTRNN_REAL *result);
+    void (*ceiling_wait)(bool backward, size_t rounds, FASTRNN_REAL *result);
 } FASTRNN_TYPED(fastrnn_kernel_table);

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import fastrnn
 from fastrnn.bench import native, reference
-from fastrnn.bench.ceilings import FOOTPRINTS, Ceilings
+from fastrnn.bench.ceilings import FOOTPRINTS, USES, Ceilings
 from fastrnn.bench.local import Local
 from fastrnn.bench.machine import machine
 from fastrnn.bench.problem import GATES, Problem
@@ -18,7 +18,7 @@ BATCHES = (1, 32)  # of layers
 ROUNDS = 101  # of a row, unless its time is up before
 SLICE = 0.02  # seconds of a turn, where there is time
 SLICES = 40  # that at least have room in a row, warming up and those taken again included
-SHOWN_FOOTPRINTS = FOOTPRINTS[1::2]
+SHOWN = tuple((use, size) for use in USES for size in FOOTPRINTS[1::2])
 
 
 def problems(hidden_sizes: Sequence[int]) -> list[tuple[str, Problem]]:
@@ -40,7 +40,7 @@ def compare(hidden_sizes: Sequence[int], seconds: float, tell: Callable[[Row], N
     isa = fastrnn.cpu_info()["isa"]
     for done, (task, problem) in enumerate(ahead):
         if task != "sample":
-            fast.probe(ceilings[problem.dtype], SHOWN_FOOTPRINTS)
+            ceilings[problem.dtype].take_in(fast.probe(problem.dtype, SHOWN))
         budget = max(0.0, end - time.perf_counter()) / (len(ahead) - done)
         slice = min(SLICE, budget / SLICES)
         row = measure_row(task, isa, problem, fast, [numpy], rounds=ROUNDS, slice=slice, budget=budget)

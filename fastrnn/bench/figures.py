@@ -28,13 +28,20 @@ def error(row: Row, value: float, sample_length: int) -> str:
     return f"{value * sample_length:.0f}/{sample_length}" if row.task == "sample" else f"{value:.0e}"
 
 
+USES = {"load": "loaded", "load_fma": "and multiplied", "update": "put back"}
+
+
 def ceilings(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The ceilings of each dtype, as `Results` has them: multiply-adds, and loads by footprint."""
+    """The ceilings of each dtype, as `Results` has them: multiply-adds, how long a step waits, memory by its size."""
     peaks = ", ".join(f"{dtype} {2e-9 * ceiling['fma']:.0f} GFLOP/s" for dtype, ceiling in found.items())
     yield f"multiply-adds (a multiplication and an addition each): {peaks}"
-    yield f"{'loads, GB/s':12}" + "".join(
-        f"{f'{int(size) >> 10} KB' if int(size) < 1 << 20 else f'{int(size) >> 20} MB':>8}"
-        for size in next(iter(found.values()))["load"]
+    for i, way in enumerate(("forward", "backward")):
+        waits = ", ".join(f"{dtype} {1e9 * ceiling['wait'][i]:.1f} ns" for dtype, ceiling in found.items())
+        yield f"a step {way} waits for the one before it at least: {waits}"
+    sizes = next(iter(found.values()))["memory"]["load"]
+    yield f"{'memory, GB/s':25}" + "".join(
+        f"{f'{int(size) >> 10} KB' if int(size) < 1 << 20 else f'{int(size) >> 20} MB':>8}" for size in sizes
     )
     for dtype, ceiling in found.items():
-        yield f"  {dtype:10}" + "".join(f"{1e-9 * rate:8.0f}" for rate in ceiling["load"].values())
+        for use, rates in ceiling["memory"].items():
+            yield f"  {dtype:8} {USES[use]:14}" + "".join(f"{1e-9 * rate:8.0f}" for rate in rates.values())

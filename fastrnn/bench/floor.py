@@ -1,12 +1,16 @@
-"""The time that a task takes at least, if every part of it ran at the processor's ceilings; README.md has the formulas.
+"""The least time that a task takes; README.md has the formulas. Two figures of it:
 
-The parts add up. Kernels that overlap one part's arithmetic with another's loads could in principle go below.
+    floor    every part of the work runs at the processor's ceiling of multiply-adds or of loads, whichever takes longer
+    bound    more that nobody gets around: what multiplies from memory does not load as fast as what only loads, nor
+             does what is put back; registers are whole; a step of time waits for the one before it
+
+The parts add up. Kernels that overlap one part's arithmetic with another's loads or waits could in principle go below.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastrnn.bench.ceilings import Ceilings
+from fastrnn.bench.ceilings import Ceilings, Probe, Use
 from fastrnn.bench.problem import GATES, Problem, one_bias
 
 # Vector operations for each number, division and rounding by an addition counted as the one or two that they are:
@@ -27,15 +31,36 @@ NONLINEARITIES = {"rnn": 1, "gru": 3, "lstm": 5}  # of each unit in a step: gate
 @dataclass(frozen=True)
 class Part:
     """Some work: multiply-adds (or other vector operations, for each of their numbers), and bytes that are moved to and
-    from memory of so many bytes in all. The two go on at once, so the larger counts."""
+    from memory of so many bytes in all. The two go on at once, so the larger counts.
 
-    arithmetic: float
+    For the bound: `use`, what is done to the memory; `along`, the dimensions that registers may run along, none where
+    nothing is lost; `waits`, the steps that wait for one another, forward and backward."""
+
+    arithmetic: float = 0.0
     moved: float = 0.0
     footprint: int = 0
+    use: Use = "load"
+    along: tuple[int, ...] = ()
+    waits: tuple[int, int] = (0, 0)
 
-    def seconds(self, ceilings: Ceilings) -> float:
-        loading = self.moved / ceilings.load[self.footprint] if self.moved else 0.0
-        return max(self.arithmetic / ceilings.fma, loading)
+    @property
+    def probes(self) -> set[Probe]:
+        """What to measure of memory."""
+        return {("load", self.footprint), (self.use, self.footprint)} if self.moved else set()
+
+    def floor(self, ceilings: Ceilings) -> float:
+        """Seconds."""
+        return self._at_once(ceilings, "load", 1.0)
+
+    def bound(self, ceilings: Ceilings) -> float:
+        """Seconds."""
+        filled = min((-(-n // ceilings.lanes) * ceilings.lanes / n for n in self.along), default=1.0)
+        waits = zip(self.waits, (ceilings.wait_forward, ceilings.wait_backward), strict=True)
+        return self._at_once(ceilings, self.use, filled) + sum(steps * seconds for steps, seconds in waits if steps)
+
+    def _at_once(self, ceilings: Ceilings, use: Use, filled: float) -> float:
+        moving = self.moved / ceilings.memory[use, self.footprint] if self.moved else 0.0
+        return filled * max(self.arithmetic / ceilings.fma, moving)
 
 
 def around(size: float) -> int:
@@ -55,23 +80,38 @@ def _nonlinearities(p: Problem) -> int:
     return NONLINEARITIES[p.cell or "rnn"] * p.H
 
 
+def _swept(p: Problem, times: int, matrix: int, along: tuple[int, ...]) -> Part:
+    """Products of a matrix of so many numbers with each sequence's vector. Of one sequence alone every number is loaded
+    for one multiply-add, and there is no other order to do it in."""
+    size, alone = SIZE[p.dtype], p.B == 1
+    return Part(
+        times * p.B * matrix,
+        times * matrix * size,
+        around(matrix * size),
+        "load_fma" if alone else "load",
+        along if alone else (),
+    )
+
+
 def _through_time(p: Problem, input_size: int = 0) -> dict[str, Part]:
     """Forward and backward, with all gradients. One-hot inputs need no product, a column of Wxh is looked up; inputs of
     `input_size` numbers need one, their gradient another, and that of their weights a third. The recurrent weights are
     swept through once a step, forward T times and backward T - 1 times."""
-    steps, rows, size = p.T * p.B, _rows(p), SIZE[p.dtype]
-    sweeps, matrix = 2 * p.T - 1, rows * p.H
+    steps, rows = p.T * p.B, _rows(p)
+    matrix = rows * p.H
+    products = steps * (matrix + 3 * rows * input_size + 3 * p.H * p.V)  # dWhh, inputs, logits, dWhy, dH
     return {
-        "products": Part(steps * (matrix + 3 * rows * input_size + 3 * p.H * p.V)),  # dWhh, inputs, logits, dWhy, dH
-        "recurrence": Part(sweeps * p.B * matrix, sweeps * matrix * size, around(matrix * size)),
+        "products": Part(products, along=(p.H, p.V, p.T) if p.B == 1 else ()),
+        "recurrence": _swept(p, 2 * p.T - 1, matrix, (p.H,)),
         "functions": Part(steps * (_nonlinearities(p) + p.V) * FUNCTIONS[p.dtype]),
+        "waiting": Part(waits=(p.T, p.T - 1)),
     }
 
 
 def _update(p: Problem, updated: float, operations: int, slots: int = 1) -> Part:
     """An optimizer's pass: so many parameters, and as many numbers in each of its slots, are read and written."""
     bytes_once = (1 + slots) * updated * SIZE[p.dtype]
-    return Part(updated * operations, 2 * bytes_once, around(bytes_once))
+    return Part(updated * operations, 2 * bytes_once, around(bytes_once), "update")
 
 
 def train(p: Problem, distinct: float) -> Parts:
@@ -83,15 +123,15 @@ def train(p: Problem, distinct: float) -> Parts:
 def loss_fun(p: Problem) -> Parts:
     """One call: instead of an update, all gradients are written."""
     size = (p.H * p.H + 2 * p.H * p.V + p.H + p.V) * SIZE[p.dtype]
-    return _through_time(p) | {"gradients": Part(0, size, around(size))}
+    return _through_time(p) | {"gradients": Part(moved=size, footprint=around(size))}
 
 
 def sample(p: Problem) -> Parts:
     """One character of many: Whh and Why are swept through for each."""
-    matrices, size = p.H * (p.H + p.V), SIZE[p.dtype]
     return {
-        "products": Part(matrices, matrices * size, around(matrices * size)),
+        "products": _swept(p, 1, p.H * (p.H + p.V), (p.H,)),
         "functions": Part((p.H + p.V) * FUNCTIONS[p.dtype]),
+        "waiting": Part(waits=(1, 0)),
     }
 
 
@@ -119,19 +159,26 @@ def character_gru(p: Problem) -> Parts:
 
 def step(p: Problem) -> Parts:
     """One step of one sequence: the recurrent weights are swept through once."""
-    matrix, size = _rows(p) * p.H, SIZE[p.dtype]
     return {
-        "products": Part(matrix, matrix * size, around(matrix * size)),
+        "products": _swept(p, 1, _rows(p) * p.H, (p.H,)),
         "functions": Part(_nonlinearities(p) * FUNCTIONS[p.dtype]),
+        "waiting": Part(waits=(1, 0)),
     }
 
 
-def footprints(parts: Parts) -> tuple[int, ...]:
-    return tuple(sorted({part.footprint for part in parts.values() if part.moved}))
+def probes(parts: Parts) -> tuple[Probe, ...]:
+    """What to measure of memory for them."""
+    return tuple(sorted(set().union(*(part.probes for part in parts.values()))))
 
 
-def seconds(parts: Parts, ceilings: Ceilings) -> dict[str, float]:
-    return {name: part.seconds(ceilings) for name, part in parts.items()}
+def floors(parts: Parts, ceilings: Ceilings) -> dict[str, float]:
+    """The floor of each part, in seconds."""
+    return {name: part.floor(ceilings) for name, part in parts.items()}
+
+
+def bounds(parts: Parts, ceilings: Ceilings) -> dict[str, float]:
+    """The bound of each part, in seconds."""
+    return {name: part.bound(ceilings) for name, part in parts.items()}
 
 
 def multiply_adds(p: Problem) -> float:

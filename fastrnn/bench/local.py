@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from fastrnn.bench import check, measure
-from fastrnn.bench.ceilings import Ceilings, Prober
+from fastrnn.bench.ceilings import Ceilings, Probe, Prober
 from fastrnn.bench.job import Job
 from fastrnn.bench.measure import Slice
 from fastrnn.bench.problem import Problem
@@ -45,9 +45,9 @@ class Local:
         """Those of one unit of work, by the clock on the wall."""
         return self.run(times, warm_up).wall
 
-    def probe(self, ceilings: Ceilings, footprints: tuple[int, ...]) -> None:
-        """Takes the processor's ceilings of this moment in."""
-        ceilings.take_in(*self.prober(ceilings.dtype, footprints).probe())
+    def probe(self, dtype: str, probes: tuple[Probe, ...]) -> Ceilings:
+        """The processor's ceilings of this moment."""
+        return self.prober(dtype, probes).probe()
 
     def close(self) -> None:
         """Lets go of the job and its memory."""

@@ -20,23 +20,21 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Floor:
-    """The least seconds, by the ceilings of each round; and by the best ceilings of all rounds, in parts. These
-    ceilings: multiply-adds a second, and bytes loaded a second by footprint in bytes."""
+class Least:
+    """The least seconds, by the ceilings of each round; and by the best ceilings of all rounds, in parts."""
 
     seconds: Median
     parts: dict[str, float]
-    fma: float
-    load: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Row:
     """fastrnn's figures for one task on one problem. Seconds, and `characters`, are those of one iteration of train,
     layer, network and char-gru, one call of lossFun and step, one character of sample and stream, one step of batch.
-    `best` is the fastest slice's time. `times_floor` and `peak_share` are medians of the ratios within the rounds; the
-    latter is that of the multiply-adds at their peak in the time of a batch. `error` is explained in check.py, `cell`
-    in problem.py."""
+    `best` is the fastest slice's time. `floor` and `bound` are explained in floor.py; `ceilings` are the best ones of
+    all rounds, see ceilings.py. `times_floor`, `times_bound` and `peak_share` are medians of the ratios within the
+    rounds; the last one is that of the multiply-adds at their peak in the time of a batch. `error` is explained in
+    check.py, `cell` in problem.py."""
 
     task: str
     isa: str
@@ -48,8 +46,11 @@ class Row:
     characters: int
     seconds: Median
     best: float
-    floor: Floor
+    floor: Least
+    bound: Least
+    ceilings: dict[str, Any]
     times_floor: Median
+    times_bound: Median
     peak_share: Median | None
     error: float
     sides: list[Side]
@@ -103,10 +104,10 @@ def _row(found: dict[str, Any]) -> Row:
         Side(**side | {"seconds": Median(**side["seconds"]), "ratio": Median(**side["ratio"])})
         for side in found["sides"]
     ]
-    medians = {name: Median(**found[name]) for name in ("seconds", "times_floor")}
-    floor = Floor(**found["floor"] | {"seconds": Median(**found["floor"]["seconds"])})
+    medians = {name: Median(**found[name]) for name in ("seconds", "times_floor", "times_bound")}
+    least = {name: Least(Median(**found[name]["seconds"]), found[name]["parts"]) for name in ("floor", "bound")}
     share = Median(**found["peak_share"]) if found["peak_share"] else None
-    return Row(**found | medians | {"floor": floor, "peak_share": share, "sides": sides})
+    return Row(**found | medians | least | {"peak_share": share, "sides": sides})
 
 
 def read(path: str) -> Results:

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Protocol
 
 from fastrnn.bench import floor
-from fastrnn.bench.ceilings import Ceilings
+from fastrnn.bench.ceilings import Ceilings, Probe
 from fastrnn.bench.measure import in_turn, median, ratio
 from fastrnn.bench.problem import SAMPLE_LENGTH, STREAM_LENGTH, Problem, distinct
-from fastrnn.bench.results import Floor, Row, Side
+from fastrnn.bench.results import Least, Row, Side
 
 PER_CALL = {"sample": SAMPLE_LENGTH, "stream": STREAM_LENGTH}  # characters of one call: one of them is what counts
 FLOORS: dict[str, Callable[[Problem], floor.Parts]] = {
@@ -37,7 +37,7 @@ class Runner(Timed, Protocol):
     dtype: str | None
 
     def open(self, task: str, problem: Problem) -> tuple[float, int]: ...
-    def probe(self, ceilings: Ceilings, footprints: tuple[int, ...]) -> None: ...
+    def probe(self, dtype: str, probes: tuple[Probe, ...]) -> Ceilings: ...
     def close(self) -> None: ...
 
 
@@ -77,17 +77,18 @@ def measure_row(
     """
     per = PER_CALL.get(task, 1)
     parts, best = FLOORS[task](problem), Ceilings(problem.dtype)
-    footprints = floor.footprints(parts)
+    probes = floor.probes(parts)
 
     def least() -> float:
         """The floor by the ceilings of this moment, for a call."""
-        ceilings = Ceilings(problem.dtype)
-        fast.probe(ceilings, footprints)
-        best.take_in(ceilings.fma, ceilings.load)
+        ceilings = fast.probe(problem.dtype, probes)
+        best.take_in(ceilings)
         peaks.append(floor.multiply_adds(problem) / ceilings.fma)
-        return per * sum(floor.seconds(parts, ceilings).values())
+        bounds.append(sum(floor.bounds(parts, ceilings).values()))
+        return per * sum(floor.floors(parts, ceilings).values())
 
     peaks: list[float] = []  # the multiply-adds of a call, at the peak of each round
+    bounds: list[float] = []
     errors: dict[str, float] = {}
     turns: dict[str, Callable[[], float]] = {"floor": least}
     for runner in (fast, *others):
@@ -110,13 +111,11 @@ def measure_row(
         characters=characters(task, problem),
         seconds=median(mine),
         best=min(mine),
-        floor=Floor(
-            seconds=median(seconds["floor"]),
-            parts=floor.seconds(parts, best),
-            fma=best.fma,
-            load={str(size): rate for size, rate in best.load.items()},
-        ),
+        floor=Least(median(seconds["floor"]), floor.floors(parts, best)),
+        bound=Least(median(bounds), floor.bounds(parts, best)),
+        ceilings=best.as_json(),
         times_floor=ratio(mine, seconds["floor"]),
+        times_bound=ratio(mine, bounds),
         peak_share=ratio(peaks, mine) if has_peak(task, problem) else None,
         error=errors[fast.name],
         cell=problem.cell,
