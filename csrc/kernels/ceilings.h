@@ -10,7 +10,8 @@ INLINE real sum_of(const size_t n, const vec *registers)
     return vec_reduce_add(sum);
 }
 
-/* `rounds` times 16 independent multiply-adds on whole registers: returns how many numbers were multiplied and added. */
+/* `rounds` times 16 independent multiply-adds on whole registers: returns how many numbers were multiplied and
+ * added. */
 static size_t ceiling_fma(size_t rounds, real *result)
 {
     enum { CHAINS = 16 };
@@ -109,9 +110,9 @@ static size_t ceiling_memory(fastrnn_ceiling ceiling, size_t rounds, size_t n, r
     return rounds * (n / GROUP) * GROUP;
 }
 
-/* `rounds` steps of a network of one register of units, one after the other: of what a step waits for, there is nothing
- * else. A product takes the state before number by number, so this goes through memory; it is multiplied and added; tanh
- * makes the next state of it, or, backward, the gradient is multiplied by tanh'. */
+/* `rounds` steps of a network of one register of units, one after the other: there is nothing but what a step waits
+ * for. A product takes the state before number by number, so this goes through memory; it is multiplied and added;
+ * tanh makes the next state of it, or, backward, the gradient is multiplied by tanh'. */
 static void ceiling_wait(bool backward, size_t rounds, real *result)
 {
     const vec w = vec_set1((real)0.5), b = vec_set1((real)0.25);

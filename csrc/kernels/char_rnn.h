@@ -89,8 +89,8 @@ static void transpose_updated(const weight_target *weight, size_t first, size_t 
     transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->to, first, first + n, weight->copies);
 }
 
-/* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose, if
- * it has one. */
+/* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose,
+ * if it has one. */
 static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N, real *gradient, size_t panel_vecs,
                                      real *weight, real *transposed)
 {
@@ -112,8 +112,9 @@ static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w,
 {
     const size_t H = shape->H, h = w->h, TB = shape->T * shape->B;
     const bool applied = use->way == GRADIENT_APPLIED;
+    real *transposed = w->one_copy ? NULL : w->Whh_transposed;
     const weight_target Whh =
-        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, w->one_copy ? NULL : w->Whh_transposed);
+        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, transposed);
     const right_factor hs_before = unpacked(w->hs, TB, H, h);
     weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
     bias_gradient(use, H, TB, w->dhs, h, applied ? w->parameters.bh : gradients->bh, w->dbias);

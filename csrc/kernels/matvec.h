@@ -121,8 +121,8 @@ static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, s
 
 /* ---- the other way --------------------------------------------------------------------------------------------- */
 
-/* Rows of W that are added to y at once, so that y is loaded and stored once for so many. Whole lines hold as many numbers,
- * or twice as many. */
+/* Rows of W that are added to y at once, so that y is loaded and stored once for so many. Whole lines hold as many
+ * numbers, or twice as many. */
 #define VECMAT_ROWS 8
 
 /* y (N) = or += x (VECMAT_ROWS) W (VECMAT_ROWS, N). */
@@ -143,8 +143,8 @@ INLINE void add_rows_times(size_t N, const real *W, const real *x, const bool ac
 }
 
 /* y (N) = or += x (K) W, W (K, N), whole lines of both K and N. W is read from its first row to its last, as it lies in
- * memory, where a panel after the other would take a piece of each row, which from L3 takes up to twice as long. Backward
- * it is from its last row to its first, and so is the sum. */
+ * memory, where a panel after the other would take a piece of each row, which from L3 takes up to twice as long.
+ * Backward it is from its last row to its first, and so is the sum. */
 static void vecmat(size_t K, size_t N, const real *W, const real *x, bool backward, bool accumulate, real *y)
 {
     for (size_t n = 0; n < K; n += VECMAT_ROWS) {

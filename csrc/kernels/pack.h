@@ -6,9 +6,9 @@ static size_t packed_size(size_t K, size_t N)
     return K * whole_lines(N);
 }
 
-/* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If a panel is larger than
- * L1 and the matrix a few times that, narrow panels leave more of what was read last there, although A is read once for
- * each; the L1 may have 48 KB. */
+/* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If a panel is larger
+ * than L1 and the matrix a few times that, narrow panels leave more of what was read last there, although A is read
+ * once for each; the L1 may have 48 KB. */
 static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
 {
     const size_t L1 = 48 * 1024, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
@@ -75,9 +75,9 @@ static bool lies_well(size_t N, const real *rows)
     return N % LINE_REALS == 0 && (uintptr_t)rows % 64 == 0;
 }
 
-/* Whether recurrent weights of so many numbers, of one sequence, are better multiplied as they lie, both ways: going forward
- * it takes products of rows with columns, which are slower in L2, but a second copy of weights that fill half of it would
- * cost more. */
+/* Whether recurrent weights of so many numbers, of one sequence, are better multiplied as they lie, both ways: going
+ * forward it takes products of rows with columns, which are slower in L2, but a second copy of weights that fill half
+ * of it would cost more. */
 static bool in_one_copy(size_t weights)
 {
     return weights * sizeof(real) >= 512 * 1024;

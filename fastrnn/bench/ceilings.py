@@ -1,5 +1,5 @@
-"""What this processor can do at most, by the instruction set that fastrnn uses: multiply-adds; bytes loaded, each number
-just read, or multiplied and added, or changed in its place; and how long a step of time waits at least.
+"""What this processor can do at most, by the instruction set that fastrnn uses: multiply-adds; bytes loaded, each
+number just read, or multiplied and added, or changed in its place; and how long a step of time waits at least.
 
 A ceiling is a maximum, so the best of several short probes counts. They are taken again in every round of the work that
 is held against them, because the clock's frequency drifts.

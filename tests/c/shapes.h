@@ -31,13 +31,14 @@ static fastrnn_shape large_shape(size_t i)
 }
 #define LARGE_SHAPES 12
 
-/* The sizes of the script that this library speeds up, and some like it; the least there are; recurrent weights that are
- * multiplied as they lie; and sums over so many steps and sequences that a product takes them in blocks, the last of them
- * with a wide gradient too. */
+/* The sizes of the script that this library speeds up, and some like it; the least there are; recurrent weights that
+ * are multiplied as they lie; and sums over so many steps and sequences that a product takes them in blocks, the last
+ * of them with a wide gradient too. */
 static fastrnn_shape known_shape(size_t i)
 {
-    static const fastrnn_shape shapes[] = {{25, 1, 100, 65}, {1, 1, 1, 1},  {40, 5, 1, 1},  {40, 5, 2, 3},    {8, 1, 128, 96},
-                                           {3, 1, 384, 5},   {3, 4, 200, 64}, {40, 25, 5, 6}, {1, 260, 320, 2}};
+    static const fastrnn_shape shapes[] = {{25, 1, 100, 65}, {1, 1, 1, 1},   {40, 5, 1, 1},
+                                           {40, 5, 2, 3},    {8, 1, 128, 96}, {3, 1, 384, 5},
+                                           {3, 4, 200, 64},  {40, 25, 5, 6}, {1, 260, 320, 2}};
     return shapes[i];
 }
 #define KNOWN_SHAPES 9
