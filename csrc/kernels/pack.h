@@ -6,6 +6,9 @@ static size_t packed_size(size_t K, size_t N)
     return K * whole_lines(N);
 }
 
+/* Registers of a narrow panel: 256 bytes, if a panel may have so many. */
+#define NARROW_PANEL_VECS (2048 / VEC_BITS < PANEL_VECS ? 2048 / VEC_BITS : PANEL_VECS)
+
 /* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If a panel is larger
  * than L1 and the matrix a few times that, narrow panels leave more of what was read last there, although A is read
  * once for each; the L1 may have 48 KB. */
@@ -14,7 +17,7 @@ static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
     const size_t L1 = 48 * 1024, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
     const partition wide = cut(vecs_in(N), PANEL_VECS);
     const bool narrow = rows == 1 && K * wide.width * row > L1 && all <= 6 * L1;
-    return narrow ? 4 : PANEL_VECS;
+    return narrow ? NARROW_PANEL_VECS : PANEL_VECS;
 }
 
 static right_factor packed_in(size_t panel_vecs, const real *data, size_t K, size_t N)
