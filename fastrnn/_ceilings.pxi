@@ -1,6 +1,6 @@
 # The machine's ceilings, for benchmarks. Included by _core.pyx.
 
-CEILINGS = {
+cdef dict CEILINGS = {
     "load": FASTRNN_CEILING_LOAD,
     "load_fma": FASTRNN_CEILING_LOAD_FMA,
     "update": FASTRNN_CEILING_UPDATE,

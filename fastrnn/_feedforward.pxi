@@ -5,6 +5,11 @@ cdef union linear_layer:
     fastrnn_linear_f64 f64
 
 
+cdef tuple leading(tuple shape):
+    """All sizes but the last one."""
+    return shape[:max(len(shape) - 1, 0)]
+
+
 cdef class LinearTape:
     """The inputs of a forward call."""
     cdef _Workspace memory
@@ -56,8 +61,8 @@ cdef class Linear:
         cdef cnp.ndarray array = np.asarray(value)
         if (cnp.PyArray_TYPE(array) != self.type_number or cnp.PyArray_NDIM(array) == 0
                 or cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1) != width
-                or shape is not None and (<object>array).shape[:-1] != shape or not cnp.PyArray_ISCARRAY_RO(array)):
-            wanted = (<object>array).shape[:-1] if shape is None else shape
+                or shape is not None and leading((<object>array).shape) != shape or not cnp.PyArray_ISCARRAY_RO(array)):
+            wanted = leading((<object>array).shape) if shape is None else shape
             array = laid_out(real_array(array, name, self.dtype, (*wanted, width)))
         return array
 
@@ -111,11 +116,11 @@ cdef class Linear:
 
     def output_gradient(self, LinearTape tape, value):
         """value as `backward` takes it; TypeError or ValueError."""
-        return self.rows(value, "dy", tape.shape[:-1], self.n_outputs)
+        return self.rows(value, "dy", leading(tape.shape), self.n_outputs)
 
     def backward(self, LinearTape tape, cnp.ndarray dy):
         """dx, in the shape of x, from the tape, which is used up, and dy (..., O); adds to the gradients."""
-        cdef cnp.ndarray dx = self.like(self.rows(dy, "dy", tape.shape[:-1], self.n_outputs), self.n_inputs)
+        cdef cnp.ndarray dx = self.like(self.rows(dy, "dy", leading(tape.shape), self.n_outputs), self.n_inputs)
         cdef Py_ssize_t N = tape.N
         if N == 0:
             return dx

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,8 @@ REPEATS = 3  # of which the best counts
 FOOTPRINTS = tuple(1 << power for power in range(14, 27))  # 16 KB to 64 MB, for the table
 REGISTER = {"amx": 64, "avx512": 64, "avx2": 32, "neon": 16, "baseline": 16}  # bytes, by instruction set
 
-Use = Literal["load", "load_fma", "update"]  # what is done to memory
-USES: tuple[Use, ...] = ("load", "load_fma", "update")
-Probe = tuple[Use, int]  # ... of so many bytes
+USES = ("load", "load_fma", "update")  # what is done to memory
+Probe = tuple[str, int]  # one of them, and how many bytes the memory has
 
 
 def aligned(size: int, dtype: str) -> Array:
@@ -55,7 +54,7 @@ def wait(dtype: str, backward: bool) -> float:
 class Buffer:
     """Goes through one buffer to and fro, over and over: where it exceeds a cache, what came last is still there."""
 
-    def __init__(self, use: Use, size: int, dtype: str) -> None:
+    def __init__(self, use: str, size: int, dtype: str) -> None:
         self.use = use
         self.memory = aligned(size, dtype)
         self.passes = 2

@@ -10,7 +10,7 @@ The parts add up. Kernels that overlap one part's arithmetic with another's load
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastrnn.bench.ceilings import Ceilings, Probe, Use
+from fastrnn.bench.ceilings import Ceilings, Probe
 from fastrnn.bench.problem import GATES, Problem, one_bias
 
 # Vector operations for each number, division and rounding by an addition counted as the one or two that they are:
@@ -39,7 +39,7 @@ class Part:
     arithmetic: float = 0.0
     moved: float = 0.0
     footprint: int = 0
-    use: Use = "load"
+    use: str = "load"
     along: tuple[int, ...] = ()
     waits: tuple[int, int] = (0, 0)
 
@@ -58,7 +58,7 @@ class Part:
         waits = zip(self.waits, (ceilings.wait_forward, ceilings.wait_backward), strict=True)
         return self._at_once(ceilings, self.use, filled) + sum(steps * seconds for steps, seconds in waits if steps)
 
-    def _at_once(self, ceilings: Ceilings, use: Use, filled: float) -> float:
+    def _at_once(self, ceilings: Ceilings, use: str, filled: float) -> float:
         moving = self.moved / ceilings.memory[use, self.footprint] if self.moved else 0.0
         return filled * max(self.arithmetic / ceilings.fma, moving)
 
