@@ -124,9 +124,9 @@ def test_outputs_states_and_all_gradients_are_the_references(isa, dtype, call):
 
 @pytest.mark.parametrize("bias", [True, False])
 @every_cell
-def test_recurrent_weights_of_one_sequence_that_fill_half_of_a_cache(isa, dtype, cell, special, bias):
+def test_large_recurrent_weights_of_one_sequence(isa, dtype, cell, special, bias):
     """They are multiplied as they lie, both ways, if their rows are whole cache lines; other rows are packed."""
-    for H in {"RNN": (368, 371), "GRU": (224, 220), "LSTM": (208, 200)}[cell]:
+    for H in {"RNN": (112, 160, 208, 371), "GRU": (96, 112, 208, 220), "LSTM": (80, 112, 208, 210)}[cell]:
         options = special | {"input_size": 3, "hidden_size": H, "num_layers": 2, "bias": bias}
         how = {"integers": False, "h0": bias, "dh_n": True}
         assert_as_the_reference(dtype, cell, options, 4, 1, None, how, seed=H)

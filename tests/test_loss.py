@@ -83,8 +83,8 @@ def test_agrees_with_the_reference(isa, problem, H, V, T, scale, clip, seed):
 SMALL = [(n, n * 7 % 33 + 1, n * 3 % 8 + 1) for n in range(1, 34)]
 # Beyond 12 registers a matrix is cut into panels, of which every width up to 12 registers should occur.
 LARGE = [(16 * k + k * 5 % 16, 3, k % 4 + 1) for k in range(2, 26)]
-# From 512 KB on whole lines of recurrent weights are multiplied as they lie; others are packed.
-IN_ONE_COPY = [(248, 3, 2), (256, 3, 3), (352, 3, 3), (368, 3, 4), (376, 3, 3), (384, 3, 3)]
+# Beyond 96 KB whole lines of recurrent weights are multiplied as they lie; others are packed.
+IN_ONE_COPY = [(104, 3, 2), (112, 3, 3), (144, 3, 2), (160, 3, 3), (168, 3, 4), (192, 3, 2), (208, 3, 3), (384, 3, 3)]
 
 
 @pytest.mark.parametrize(("H", "V", "T"), SMALL + LARGE + IN_ONE_COPY + [(V, H, T) for H, V, T in LARGE])

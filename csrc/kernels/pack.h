@@ -6,15 +6,18 @@ static size_t packed_size(size_t K, size_t N)
     return K * whole_lines(N);
 }
 
+/* Bytes of the L1 of processors that have a large one. */
+#define LARGE_L1 ((size_t)48 * 1024)
+
 /* Registers of a narrow panel: 256 bytes, if a panel may have so many. */
 #define NARROW_PANEL_VECS (2048 / VEC_BITS < PANEL_VECS ? 2048 / VEC_BITS : PANEL_VECS)
 
 /* The panels of a matrix (K, N) that single rows are multiplied with over and over, to and fro. If a panel is larger
  * than L1 and the matrix a few times that, narrow panels leave more of what was read last there, although A is read
- * once for each; the L1 may have 48 KB. */
+ * once for each. */
 static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
 {
-    const size_t L1 = 48 * 1024, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
+    const size_t L1 = LARGE_L1, row = VEC_LANES * sizeof(real), all = K * vecs_in(N) * row;
     const partition wide = cut(vecs_in(N), PANEL_VECS);
     const bool narrow = rows == 1 && K * wide.width * row > L1 && all <= 6 * L1;
     return narrow ? NARROW_PANEL_VECS : PANEL_VECS;
@@ -79,11 +82,11 @@ static bool lies_well(size_t N, const real *rows)
 }
 
 /* Whether recurrent weights of so many numbers, of one sequence, are better multiplied as they lie, both ways: going
- * forward it takes products of rows with columns, which are slower in L2, but a second copy of weights that fill half
- * of it would cost more. */
+ * forward it takes products of rows with columns, which are slower in L1, but a second copy of more than that must be
+ * made, and be kept in L2 as well. */
 static bool in_one_copy(size_t weights)
 {
-    return weights * sizeof(real) >= 512 * 1024;
+    return weights * sizeof(real) > 2 * LARGE_L1;
 }
 
 /* Columns first ... end - 1 of packed (K, N) = src, dense (end - first, K), transposed. `first` is a multiple of VEC_LANES,

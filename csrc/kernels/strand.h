@@ -133,7 +133,7 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
 {
     const size_t H = s->H;
     const real *W_dense = s->W_dense ? s->W_dense + cell->gate[slot] * H * H : NULL;
-    if (W_dense && H > PANEL_VECS * VEC_LANES) { /* of one sequence, and in whole lines, as all that lies dense */
+    if (W_dense && H * H * sizeof(real) > LARGE_L1) { /* of one sequence, and in whole lines, as all that lies dense */
         vecmat(H, H, W_dense, d + slot * s->u, t % 2, accumulate, to);
         return;
     }
