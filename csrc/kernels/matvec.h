@@ -1,4 +1,5 @@
-/* A dense matrix times a few vectors, without packing: for a single step, which uses each weight once.
+/* A dense matrix times a few vectors, either way, without packing: for a single step, which uses each weight once, and
+ * for weights too large to be kept in two copies.
  *
  * The weights come from L2, and from there a load that spans two cache lines costs twice. So the registers of a row
  * begin where lines do, after a part of one, the row's head. That changes no bit of the result: each lane has the

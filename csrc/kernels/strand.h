@@ -26,7 +26,7 @@ typedef struct {
     real *hs, *cs;        /* (B + N, h) the states before the first step, then after each; cs: an LSTM's */
     real *slots;          /* (N, slot_row) */
     size_t panel_vecs;    /* of packed recurrent weights */
-    const real *W_dense;  /* W_hh as the caller has it, where it is used so, or NULL: packed, as follows */
+    const real *W_dense;  /* W_hh, dense, where it is multiplied as it lies, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
     const slice_tile *slices[MOST_SLOTS]; /* of Whh_transposed by product, or, on the way back, of Whh by slot; or NULL */

@@ -28,7 +28,7 @@ def error(row: Row, value: float, sample_length: int) -> str:
     return f"{value * sample_length:.0f}/{sample_length}" if row.task == "sample" else f"{value:.0e}"
 
 
-USES = {"load": "loaded", "load_fma": "and multiplied", "update": "put back"}
+USE_IN_PRINT = {"load": "loaded", "load_fma": "and multiplied", "update": "put back"}
 
 
 def ceilings(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -44,4 +44,4 @@ def ceilings(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     )
     for dtype, ceiling in found.items():
         for use, rates in ceiling["memory"].items():
-            yield f"  {dtype:8} {USES[use]:14}" + "".join(f"{1e-9 * rate:8.0f}" for rate in rates.values())
+            yield f"  {dtype:8} {USE_IN_PRINT[use]:14}" + "".join(f"{1e-9 * rate:8.0f}" for rate in rates.values())
