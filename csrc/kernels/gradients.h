@@ -88,9 +88,16 @@ static void hand_over(const gradient_use *use, size_t rows, size_t columns, cons
     }
 }
 
+/* Whether n rows of the gradient A B of a weight come without padding between them, as the weight's lie: one run of
+ * numbers, whose registers begin where cache lines do. */
+static bool comes_closely(const weight_target *weight, size_t n, const right_factor *B)
+{
+    return !weight->packed && B->K <= K_AT_ONCE && !is_sliced(n, B);
+}
+
 /* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the
  * gradient as in a weight that is packed. */
-static void hand_over_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
+static void hand_over_panels(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
     const partition panels = panels_of(weight->panel_vecs, weight->N);
     for (size_t p = 0; p < panels.parts; p++) {
@@ -102,6 +109,17 @@ static void hand_over_rows(const gradient_use *use, const weight_target *weight,
         } else {
             hand_over(use, n, c.filled, from, c.width, weight->to + i0 * weight->N + c.first, weight->N);
         }
+    }
+}
+
+static void hand_over_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, bool closely,
+                           const real *rows)
+{
+    if (closely) {
+        const size_t all = n * weight->N;
+        hand_over(use, 1, all, rows, all, weight->to + i0 * weight->N, all);
+    } else {
+        hand_over_panels(use, weight, i0, n, rows);
     }
     if (use->way == GRADIENT_APPLIED && weight->follow != NULL) {
         weight->follow(weight, i0, n);
@@ -132,12 +150,14 @@ static void weight_gradient(const gradient_use *use, left_factor A, right_factor
     for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
         const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
+        const bool closely = comes_closely(weight, n, &B);
+        B.backward = closely;
         if (B.K < LONG_SUM || is_sliced(n, &B)) {
-            product(n, rows, B, some_rows, 0, false);
+            product(n, rows, B, some_rows, closely ? B.N : 0, false);
         } else {
             long_product(n, rows, B, some_rows, some_rows + n * padded_row(weight->N));
         }
-        hand_over_rows(use, weight, i0, n, some_rows);
+        hand_over_rows(use, weight, i0, n, closely, some_rows);
     }
 }
 

@@ -22,12 +22,27 @@ static size_t padded_row(size_t n)
     return (whole_lines(n) / LINE_REALS | 1) * LINE_REALS;
 }
 
+/* dst (width, whole registers) = src (n), then zeros. A row is too short for memcpy to be worth its call. */
+INLINE void copy_filled(size_t n, const real *src, size_t width, real *dst)
+{
+    size_t j = 0;
+    for (; j + VEC_LANES <= n; j += VEC_LANES) {
+        vec_store(dst + j, vec_load(src + j));
+    }
+    if (j < n) {
+        vec_store(dst + j, vec_load_tail(src + j, n - j, 0));
+        j += VEC_LANES;
+    }
+    for (; j < width; j += VEC_LANES) {
+        vec_store(dst + j, vec_set1(0));
+    }
+}
+
 /* dst = src, dense (rows, columns) to padded rows; zeros fill each row's last line. */
 static void copy_to_padded(size_t rows, size_t columns, const real *src, real *dst, size_t dst_row)
 {
     for (size_t i = 0; i < rows; i++) {
-        memcpy(dst + i * dst_row, src + i * columns, columns * sizeof(real));
-        memset(dst + i * dst_row + columns, 0, (whole_lines(columns) - columns) * sizeof(real));
+        copy_filled(columns, src + i * columns, whole_lines(columns), dst + i * dst_row);
     }
 }
 

@@ -62,9 +62,7 @@ static void pack_rows(size_t panel_vecs, size_t K, size_t N, const real *src, si
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
         for (size_t k = first; k < end; k++) {
-            real *row = dst + K * c.first + k * c.width;
-            memcpy(row, src + k * N + c.first, c.filled * sizeof(real));
-            memset(row + c.filled, 0, (c.width - c.filled) * sizeof(real));
+            copy_filled(c.filled, src + k * N + c.first, c.width, dst + K * c.first + k * c.width);
         }
     }
 }

@@ -16,7 +16,11 @@
  * aligned, that the prefetcher follows, with as many sums in flight as the latency of an addition asks for. */
 
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = A (M, K) B (K, N), and added
- * to that C as it was, or a bias (N), padded as C's rows are. */
+ * to that C as it was, or a bias (N), padded as C's rows are.
+ *
+ * Rows of C may also follow each other closely, C_row = N: what the last register of a row has too much falls on
+ * the beginning of the next one, which is written after it, if the panels are taken from the last to the first, as
+ * the parts of a panel are. For that each element must be written once: K <= K_AT_ONCE, by tiles, not accumulated. */
 typedef struct {
     size_t M;
     left_factor A;

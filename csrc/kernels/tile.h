@@ -270,7 +270,7 @@ INLINE void prefetch_rows(size_t n, size_t vecs, const real *B, size_t B_row)
 }
 
 /* M > 1 rows of C over the columns from panel->B and panel->C on, `vecs` registers of them: first in parts of columns,
- * then in blocks of k, then row by row. */
+ * from the last to the first, then in blocks of k, then row by row. */
 static void product_of_rows(size_t M, size_t vecs, const tile_call *panel)
 {
     const partition columns = cut(vecs, TILE_VECS), blocks = cut(panel->K, K_AT_ONCE);
@@ -280,7 +280,7 @@ static void product_of_rows(size_t M, size_t vecs, const tile_call *panel)
     call.A.k_step = panel->A.k_step;
     call.B_row = panel->B_row;
     call.C_row = panel->C_row;
-    for (size_t p = 0; p < columns.parts; p++) {
+    for (size_t p = columns.parts; p-- > 0;) {
         const size_t column = part_start(&columns, p) * VEC_LANES;
         const size_t width = part_start(&columns, p + 1) - part_start(&columns, p);
         for (size_t block = 0; block < blocks.parts; block++) {
@@ -291,8 +291,8 @@ static void product_of_rows(size_t M, size_t vecs, const tile_call *panel)
             call.from_row = block > 0 ? panel->C_row : panel->from_row;
             /* The next block: of this part, or the first of the next one. Each tile asks for its share of the rows. */
             const bool last = block + 1 == blocks.parts;
-            const real *next = last ? panel->B + column + width * VEC_LANES : call.B + call.K * panel->B_row;
-            size_t unasked = outgrows_L1 && !(last && p + 1 == columns.parts) ? call.K : 0;
+            const real *next = last ? panel->B + column - width * VEC_LANES : call.B + call.K * panel->B_row;
+            size_t unasked = outgrows_L1 && !(last && p == 0) ? call.K : 0;
             const size_t share = unasked > 0 ? (call.K * TILE_ROWS + M - 1) / M : 0;
             for (size_t i = 0, rows; i < M; i += rows) {
                 rows = tile_height(M - i);
