@@ -29,10 +29,12 @@ static void gru_step(const strand *s, size_t t)
         real *a = slots + b * s->slot_row;
         const size_t row = b * s->h;
         FOR_REGISTERS(s->H, j) {
-            const vec r = vec_sigmoid(vec_load(a + GRU_R * u + j)), z = vec_sigmoid(vec_load(a + GRU_Z * u + j));
+            vec_store(a + GRU_R * u + j, vec_sigmoid(vec_load(a + GRU_R * u + j)));
+            vec_store(a + GRU_Z * u + j, vec_sigmoid(vec_load(a + GRU_Z * u + j)));
+        }
+        FOR_REGISTERS(s->H, j) { /* a loop of its own, where no tanh waits for the sigmoid before it */
+            const vec r = vec_load(a + GRU_R * u + j), z = vec_load(a + GRU_Z * u + j);
             const vec n = vec_tanh(vec_fma(r, vec_load(a + GRU_M * u + j), vec_load(a + GRU_N * u + j)));
-            vec_store(a + GRU_R * u + j, r);
-            vec_store(a + GRU_Z * u + j, z);
             vec_store(a + GRU_N * u + j, n);
             vec_store(h_t + row + j, gru_state(n, z, vec_load(before + row + j)));
         }

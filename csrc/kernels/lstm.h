@@ -21,14 +21,16 @@ static void lstm_step(const strand *s, size_t t)
         FOR_REGISTERS(s->H, j) {
             const vec i = vec_sigmoid(vec_load(a + LSTM_I * u + j)), f = vec_sigmoid(vec_load(a + LSTM_F * u + j));
             const vec g = vec_tanh(vec_load(a + LSTM_G * u + j)), o = vec_sigmoid(vec_load(a + LSTM_O * u + j));
-            const vec c = vec_fma(f, vec_load(c_before + row + j), vec_mul(i, g)), tanh_c = vec_tanh(c);
             vec_store(a + LSTM_I * u + j, i);
             vec_store(a + LSTM_F * u + j, f);
             vec_store(a + LSTM_G * u + j, g);
             vec_store(a + LSTM_O * u + j, o);
+            vec_store(c_t + row + j, vec_fma(f, vec_load(c_before + row + j), vec_mul(i, g)));
+        }
+        FOR_REGISTERS(s->H, j) { /* a loop of its own, where no tanh waits for the sum before it */
+            const vec tanh_c = vec_tanh(vec_load(c_t + row + j));
             vec_store(a + LSTM_TANH_C * u + j, tanh_c);
-            vec_store(c_t + row + j, c);
-            vec_store(h_t + row + j, vec_mul(o, tanh_c));
+            vec_store(h_t + row + j, vec_mul(vec_load(a + LSTM_O * u + j), tanh_c));
         }
     }
 }

@@ -10,7 +10,7 @@ typedef struct {
 INLINE vec softmax_term(vec x)
 {
     const vec smallest = vec_set1(EXP_SMALLEST_NORMAL);
-    return vec_select_less(x, smallest, vec_set1(0), vec_exp(vec_max(smallest, x)));
+    return vec_select_less(x, smallest, vec_set1(0), vec_exp_within(vec_max(smallest, x)));
 }
 
 INLINE vec softmax_load(size_t V, size_t i, const real *y, real fill)

@@ -91,10 +91,15 @@ INLINE vec vec_clamp(vec x, real low, real high)
 }
 
 /* e^x = 2^n e^r, where n reaches -1077 and 1024: the result may be subnormal or infinite. */
+INLINE vec vec_exp_within(vec x)
+{
+    reduced_exp e = reduce_exp(x);
+    return vec_scale(vec_add(vec_set1(1), e.expm1_r), e.n);
+}
+
 INLINE vec vec_exp(vec x)
 {
-    reduced_exp e = reduce_exp(vec_clamp(x, EXP_SMALLEST, EXP_LARGEST));
-    return vec_scale(vec_add(vec_set1(1), e.expm1_r), e.n);
+    return vec_exp_within(vec_clamp(x, EXP_SMALLEST, EXP_LARGEST));
 }
 
 /* tanh|x| = E / (E + 2) with E = e^{2|x|} - 1 = 2^n (e^r - 1) + (2^n - 1), which keeps every digit for small x. */
@@ -112,7 +117,7 @@ INLINE vec vec_tanh(vec x)
  * negative x still gives its subnormal result. */
 INLINE vec vec_sigmoid(vec x)
 {
-    vec e = vec_exp(vec_sub(vec_set1(0), vec_abs(x)));
+    vec e = vec_exp_within(vec_max(vec_set1(EXP_SMALLEST), vec_copysign(x, vec_set1(-1))));
     vec numerator = vec_select_less(x, vec_set1(0), e, vec_set1(1));
     return vec_quotient(numerator, vec_add(vec_set1(1), e));
 }
