@@ -89,10 +89,10 @@ static void hand_over(const gradient_use *use, size_t rows, size_t columns, cons
 }
 
 /* Whether n rows of the gradient A B of a weight come without padding between them, as the weight's lie: one run of
- * numbers, whose registers begin where cache lines do. */
+ * numbers, whose registers begin where cache lines do. Of short sums, which product takes at once. */
 static bool comes_closely(const weight_target *weight, size_t n, const right_factor *B)
 {
-    return !weight->packed && B->K <= K_AT_ONCE && !is_sliced(n, B);
+    return !weight->packed && B->K <= K_AT_ONCE && B->K < LONG_SUM && !is_sliced(n, B);
 }
 
 /* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the

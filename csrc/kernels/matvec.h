@@ -10,8 +10,12 @@
 #define MATVEC_ROWS (VEC_LANES < 4 ? VEC_LANES : 4)
 #define MATVEC_DISTANCE (VEC_LANES / MATVEC_ROWS)
 
+/* Squares of VEC_LANES rows at once, at most. Two share what there is to find out about heads and tails; rows that
+ * have none come faster in fewer streams. */
+#define MATVEC_SQUARES 2
+
 typedef struct {
-    vec of[MATVEC_ROWS];
+    vec of[MATVEC_SQUARES * MATVEC_ROWS];
 } row_sums;
 
 /* Of VEC_LANES rows, the register whose lane i is the sum over the lanes of rows[i]: each round adds halves, as
@@ -34,48 +38,52 @@ INLINE size_t row_head(const real *row, size_t K)
 }
 
 /* The lanes of each sum add up to a row (K) times x (K). Nothing past K is read. */
-INLINE row_sums rows_times(size_t K, size_t head, const real *const row[MATVEC_ROWS], const real *x)
+INLINE row_sums rows_times(const size_t rows, size_t K, size_t head, const real *const *row, const real *x)
 {
     const size_t tail = (K - head) % VEC_LANES, end = K - tail;
     row_sums sums;
-    UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+    UNROLL for (size_t i = 0; i < rows; i++) {
         sums.of[i] = vec_set1(0);
     }
     if (head) {
         const vec x_k = vec_load_head(x, head);
-        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+        UNROLL for (size_t i = 0; i < rows; i++) {
             sums.of[i] = vec_fma(vec_load_head(row[i], head), x_k, sums.of[i]);
         }
     }
     for (size_t k = head; k < end; k += VEC_LANES) {
         const vec x_k = vec_load(x + k);
-        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+        UNROLL for (size_t i = 0; i < rows; i++) {
             sums.of[i] = vec_fma(vec_load(row[i] + k), x_k, sums.of[i]);
         }
     }
     if (tail) {
         const vec x_k = vec_load_tail(x + end, tail, 0);
-        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+        UNROLL for (size_t i = 0; i < rows; i++) {
             sums.of[i] = vec_fma(vec_load_tail(row[i] + end, tail, 0), x_k, sums.of[i]);
         }
     }
     return sums;
 }
 
-/* W (VEC_LANES, K) times x (K). */
-INLINE vec square_times(size_t K, const real *W, const real *x)
+/* y (squares VEC_LANES) += W (squares VEC_LANES, K) x (K). */
+INLINE void squares_times(const size_t squares, size_t K, const real *W, const real *x, real *y)
 {
     const bool equal_heads = MATVEC_DISTANCE * K % VEC_LANES == 0;
-    vec sums[MATVEC_DISTANCE];
+    vec sums[MATVEC_SQUARES][MATVEC_DISTANCE];
     for (size_t n = 0; n < MATVEC_DISTANCE; n++) {
-        const real *row[MATVEC_ROWS];
-        UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
+        const real *row[MATVEC_SQUARES * MATVEC_ROWS];
+        UNROLL for (size_t i = 0; i < squares * MATVEC_ROWS; i++) {
             row[i] = W + (n + i * MATVEC_DISTANCE) * K;
         }
-        row_sums some = rows_times(K, equal_heads ? row_head(row[0], K) : 0, row, x);
-        sums[n] = sums_of_lanes(some.of, MATVEC_ROWS);
+        row_sums some = rows_times(squares * MATVEC_ROWS, K, equal_heads ? row_head(row[0], K) : 0, row, x);
+        UNROLL for (size_t q = 0; q < squares; q++) {
+            sums[q][n] = sums_of_lanes(some.of + q * MATVEC_ROWS, MATVEC_ROWS);
+        }
     }
-    return sums_of_lanes(sums, MATVEC_DISTANCE);
+    UNROLL for (size_t q = 0; q < squares; q++) {
+        vec_store(y + q * VEC_LANES, vec_add(vec_load(y + q * VEC_LANES), sums_of_lanes(sums[q], MATVEC_DISTANCE)));
+    }
 }
 
 /* y (rows) += W (rows, K) x (K): the same sums, of rows that are too few to fill a register, MATVEC_ROWS by
@@ -87,7 +95,7 @@ static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, 
         UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
             row[i] = W + (j + i < rows ? j + i : j) * K;
         }
-        row_sums some = rows_times(K, 0, row, x);
+        row_sums some = rows_times(MATVEC_ROWS, K, 0, row, x);
         vec sums[MATVEC_DISTANCE];
         UNROLL for (size_t n = 0; n < MATVEC_DISTANCE; n++) {
             sums[n] = n == 0 ? sums_of_lanes(some.of, MATVEC_ROWS) : sums[0];
@@ -100,21 +108,36 @@ static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, 
     }
 }
 
+/* How many of M rows to take together, from the first on: as many squares as may be, one, or what is less. */
+static size_t first_rows(size_t M, size_t most)
+{
+    return M >= most ? most : M >= VEC_LANES ? VEC_LANES : M;
+}
+
+/* The same rows from the last on. */
+static size_t last_rows(size_t M, size_t most)
+{
+    return M % VEC_LANES ? M % VEC_LANES : M % most ? VEC_LANES : most;
+}
+
 /* y (B, M) += x (B, K) W^T, W (M, K), the rows of x and y x_row and y_row apart. Backward takes the rows of W from
  * the last on, which changes no result. */
 static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, size_t x_row, bool backward, real *y,
                    size_t y_row)
 {
-    const size_t last = (M - 1) / VEC_LANES * VEC_LANES;
-    for (size_t n = 0; n < M; n += VEC_LANES) {
-        const size_t j = backward ? last - n : n;
+    const size_t most = K % VEC_LANES ? MATVEC_SQUARES * VEC_LANES : VEC_LANES;
+    for (size_t done = 0, rows; done < M; done += rows) {
+        rows = backward ? last_rows(M - done, most) : first_rows(M - done, most);
+        const size_t j = backward ? M - done - rows : done;
         for (size_t b = 0; b < B; b++) {
-            const real *x_b = x + b * x_row;
+            const real *W_j = W + j * K, *x_b = x + b * x_row;
             real *to = y + b * y_row + j;
-            if (M - j < VEC_LANES) {
-                few_rows_times(M - j, K, W + j * K, x_b, to);
+            if (rows == MATVEC_SQUARES * VEC_LANES) {
+                squares_times(MATVEC_SQUARES, K, W_j, x_b, to);
+            } else if (rows == VEC_LANES) {
+                squares_times(1, K, W_j, x_b, to);
             } else {
-                vec_store(to, vec_add(vec_load(to), square_times(K, W + j * K, x_b)));
+                few_rows_times(rows, K, W_j, x_b, to);
             }
         }
     }
