@@ -92,7 +92,8 @@ def test_every_shape_modulo_the_registers(isa, problem, H, V, T):
     assert_agrees(*problem(H, V, T))
 
 
-@pytest.mark.parametrize(("H", "V", "T"), [(12, 90, 1000), (300, 20, 300)])
+# Some instruction sets add the terms of a gradient in more than one block from 128 on, all from 256 on.
+@pytest.mark.parametrize(("H", "V", "T"), [(12, 90, 1000), (300, 20, 300), (12, 50, 130), (20, 40, 255)])
 def test_a_long_sequence(isa, problem, H, V, T):
     assert_agrees(*problem(H, V, T))
 
