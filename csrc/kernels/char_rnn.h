@@ -3,16 +3,22 @@
  *
  *     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh)      y_t = Why h_t + by      p_t = softmax(y_t) */
 
-/* Packs all five matrices, be they parameters or the optimizer's memory of them. */
-static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from, const workspace_layout *w,
-                          const packed_model *to)
+/* Packs all five matrices, be they parameters or the optimizer's memory of them, or all but Wxh. */
+static void char_rnn_pack_but_inputs(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from,
+                                     const workspace_layout *w, const packed_model *to)
 {
     const size_t H = shape->H, V = shape->V;
-    transpose(H, V, from->rnn.Wxh, V, to->Wxh_rows, w->h, TRANSPOSE_PADDED);
     pack(w->panel_vecs, H, H, from->rnn.Whh, to->Whh);
     copy_to_padded(1, H, from->rnn.bh, to->bh, w->h);
     pack(PANEL_VECS, V, H, from->output.Why, to->Why);
     copy_to_padded(1, V, from->output.by, to->by, w->v);
+}
+
+static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from, const workspace_layout *w,
+                          const packed_model *to)
+{
+    transpose(shape->H, shape->V, from->rnn.Wxh, shape->V, to->Wxh_rows, w->h, TRANSPOSE_PADDED);
+    char_rnn_pack_but_inputs(shape, from, w, to);
 }
 
 static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from, const workspace_layout *w,
@@ -26,15 +32,29 @@ static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from
     copy_from_padded(1, V, from->by, w->v, to->output.by);
 }
 
-static void char_rnn_pack_parameters(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *model,
-                                     const workspace_layout *w)
+/* The transposes of what is packed. */
+static void char_rnn_transpose(const fastrnn_shape *shape, const workspace_layout *w)
 {
     const size_t H = shape->H, V = shape->V;
-    char_rnn_pack(shape, model, w, &w->parameters);
     if (!w->one_copy) {
         transpose_packed(w->panel_vecs, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
     }
     transpose_packed(PANEL_VECS, V, H, w->parameters.Why, 0, V, w->Why_transposed);
+}
+
+/* Packs the parameters for these inputs alone: of Wxh the columns of the characters that occur. */
+static void char_rnn_pack_for(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *model, const int64_t *inputs,
+                              const workspace_layout *w)
+{
+    const size_t H = shape->H, V = shape->V;
+    char_rnn_pack_but_inputs(shape, model, w, &w->parameters);
+    char_rnn_transpose(shape, w);
+    find_occurring(shape->T * shape->B, V, inputs, w->occurs);
+    for (size_t x = 0; x < V; x++) {
+        if (w->occurs[x]) {
+            take_column(H, model->rnn.Wxh + x, V, w->parameters.Wxh_rows + x * w->h);
+        }
+    }
 }
 
 /* The recurrent layer as a strand: hs[0] is the state before the first step. */
@@ -64,23 +84,27 @@ static void input_forward(const fastrnn_shape *shape, const workspace_layout *w,
     one_hot_forward(N, inputs, w->parameters.Wxh_rows, h, H, w->parameters.bh, H, w->hs + (t + 1) * shape->B * h, h);
 }
 
-/* In the forward pass this was Wxh x_t, so now dWxh = sum over t of d_t x_t^T. The rows of characters that do not occur
- * are zero, and Adagrad leaves such a row as it is: they are not touched at all. */
+/* In the forward pass this was Wxh x_t, so now dWxh = sum over t of d_t x_t^T. The columns of characters that do not
+ * occur are zero, and Adagrad leaves such a column of Wxh as it is: it is not touched at all. */
 static void input_backward(const fastrnn_shape *shape, const workspace_layout *w, const int64_t *inputs,
                            const gradient_use *use, real *dWxh)
 {
     const size_t H = shape->H, V = shape->V, h = w->h;
     one_hot_backward(shape->T * shape->B, V, inputs, w->dhs, h, H, w->dWxh_rows, h, w->occurs);
-    for (size_t x = 0; x < V; x++) {
-        if (use->way == GRADIENT_APPLIED && w->occurs[x]) {
-            hand_over(use, 1, H, w->dWxh_rows + x * h, h, w->parameters.Wxh_rows + x * h, h);
-        } else if (use->way == GRADIENT_CLIPPED && !w->occurs[x]) {
-            memset(w->dWxh_rows + x * h, 0, h * sizeof(real));
-        }
-    }
     if (use->way == GRADIENT_CLIPPED) {
-        transpose(V, H, w->dWxh_rows, h, dWxh, V, TRANSPOSE_DENSE);
-        clip(H * V, use->limit, dWxh);
+        memset(dWxh, 0, H * V * sizeof(real));
+    }
+    for (size_t x = 0; x < V; x++) {
+        real *row = w->dWxh_rows + x * h;
+        if (!w->occurs[x]) {
+            continue;
+        }
+        if (use->way == GRADIENT_APPLIED) {
+            hand_over(use, 1, H, row, h, w->parameters.Wxh_rows + x * h, h);
+        } else {
+            clip(H, use->limit, row);
+            put_column(H, row, dWxh + x, V);
+        }
     }
 }
 
@@ -183,7 +207,7 @@ static double char_rnn_loss(const fastrnn_shape *shape, const TYPED(fastrnn_char
     const workspace_layout w = workspace_at(shape, workspace);
     const size_t B = shape->B, H = shape->H;
     const uint64_t subnormals = subnormals_as_zero();
-    char_rnn_pack_parameters(shape, model, &w);
+    char_rnn_pack_for(shape, model, inputs, &w);
     copy_to_padded(B, H, hprev, w.hs, w.h);
     double loss = char_rnn_forward(shape, &w, inputs, targets);
     if (isfinite(loss)) {

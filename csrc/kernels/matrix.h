@@ -89,6 +89,23 @@ static void add_padded(size_t rows, size_t columns, const real *src, size_t src_
     }
 }
 
+/* row (n), padded with zeros to its last line = a column of a matrix whose rows are `step` numbers apart. */
+static void take_column(size_t n, const real *column, size_t step, real *row)
+{
+    for (size_t i = 0; i < n; i++) {
+        row[i] = column[i * step];
+    }
+    memset(row + n, 0, (whole_lines(n) - n) * sizeof(real));
+}
+
+/* The other way round. */
+static void put_column(size_t n, const real *row, real *column, size_t step)
+{
+    for (size_t i = 0; i < n; i++) {
+        column[i * step] = row[i];
+    }
+}
+
 /* Turns the VEC_LANES x VEC_LANES square whose rows are the registers into its transpose: each round zips row i with
  * row i + VEC_LANES / 2, which moves one bit of a number's row index into its column index. */
 INLINE void transpose_square(vec square[VEC_LANES])

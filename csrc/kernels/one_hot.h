@@ -16,6 +16,15 @@ static void one_hot_forward(size_t N, const int64_t *indices, const real *table,
     }
 }
 
+/* occurs (V): which of V characters are among the indices. */
+static void find_occurring(size_t N, size_t V, const int64_t *indices, bool *occurs)
+{
+    memset(occurs, 0, V * sizeof(bool));
+    for (size_t n = 0; n < N; n++) {
+        occurs[indices[n]] = true;
+    }
+}
+
 /* The sums of the rows of d (N, row) that belong to each of V characters, `width` numbers each, in `table`; occurs (V)
  * says which characters there are. The rows of the others are left as they are. */
 static void one_hot_backward(size_t N, size_t V, const int64_t *indices, const real *d, size_t row, size_t width,

@@ -64,7 +64,8 @@ static fastrnn_status char_rnn_train(const fastrnn_shape *shape, const TYPED(fas
     const workspace_layout *w = &t.w;
     const training_engine engine = {char_rnn_read, char_rnn_iterate, char_rnn_move_on, &t};
     t.batch = (text_batch){shape->T, shape->B, shape->V, w->inputs, w->targets};
-    char_rnn_pack_parameters(shape, model, w);
+    char_rnn_pack(shape, model, w, &w->parameters);
+    char_rnn_transpose(shape, w);
     char_rnn_pack(shape, memory, w, &w->memory);
     if (training->random_chunks) {
         memset(w->hs, 0, shape->B * w->h * sizeof(real));

@@ -8,10 +8,11 @@
  *     bh (h), by (v)                               ys         (T, B, v)      y_t, then p_t, then dy_t
  *     Whh_transposed  packed (H, H)  Whh^T         gradients with respect to parameters
  *     Why_transposed  packed (H, V)  Why^T         dWxh_rows  (V, h)  dWxh^T
- *     Whh_slices      for many rows (slices.h)     some_rows  some rows of dWhh or dWhy, packed
+ *     Whh_slices      for many rows (slices.h)     some_rows  some rows of dWhh or dWhy
  *     the optimizer's memory, for training         dbias      (max(h, v))
  *     the first five once more
  *
+ *     Wxh_rows and dWxh_rows hold, for the loss of one call, only the rows of the characters that occur
  *     one_copy: Whh is dense, a single panel, and multiplied as it lies; there is no Whh_transposed
  *     for training: inputs, targets (T, B); occurs (V).  for sampling: cdf (V) float64
  *
