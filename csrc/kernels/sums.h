@@ -61,46 +61,54 @@ static real largest_magnitude(size_t n, const real *x)
     return vec_reduce_max(largest);
 }
 
-/* No x_i is NaN or infinite. */
-static bool all_finite(size_t n, const real *x)
+/* What tells of numbers whether they are finite, and how large: 0 times what is not finite is NaN, and stays so in a
+ * sum; a maximum loses it. */
+typedef struct {
+    vec zeros, largest;
+} extent;
+
+INLINE void extend(extent *e, vec x)
 {
-    const vec zero = vec_set1(0);
-    vec sums[4] = {zero, zero, zero, zero}; /* 0 times what is not finite is NaN, and stays so */
-    size_t i = 0;
-    for (; i + 4 * VEC_LANES <= n; i += 4 * VEC_LANES) {
-        UNROLL for (size_t k = 0; k < 4; k++) {
-            sums[k] = vec_fma(zero, vec_load(x + i + k * VEC_LANES), sums[k]);
-        }
-    }
-    for (; i < n; i += VEC_LANES) {
-        sums[0] = vec_fma(zero, load_up_to(x + i, n - i < VEC_LANES ? n - i : VEC_LANES), sums[0]);
-    }
-    return vec_reduce_add(vec_add(vec_add(sums[0], sums[1]), vec_add(sums[2], sums[3]))) == 0;
+    e->zeros = vec_fma(vec_set1(0), x, e->zeros);
+    e->largest = vec_max(vec_abs(x), e->largest);
 }
 
-/* The same of rows of n numbers, `row` apart. */
+/* Of rows of n numbers, `row` apart. Four registers at once wait for none of each other. */
+INLINE extent extent_of(size_t rows, size_t n, const real *x, size_t row)
+{
+    const extent none = {vec_set1(0), vec_set1(0)};
+    extent e[4] = {none, none, none, none};
+    for (size_t i = 0; i < rows; i++, x += row) {
+        size_t j = 0;
+        for (; j + 4 * VEC_LANES <= n; j += 4 * VEC_LANES) {
+            UNROLL for (size_t k = 0; k < 4; k++) {
+                extend(&e[k], vec_load(x + j + k * VEC_LANES));
+            }
+        }
+        for (; j < n; j += VEC_LANES) {
+            extend(&e[0], load_up_to(x + j, n - j < VEC_LANES ? n - j : VEC_LANES));
+        }
+    }
+    return (extent){vec_add(vec_add(e[0].zeros, e[1].zeros), vec_add(e[2].zeros, e[3].zeros)),
+                    vec_max(vec_max(e[0].largest, e[1].largest), vec_max(e[2].largest, e[3].largest))};
+}
+
+/* No number of these rows is NaN or infinite. */
 static bool rows_finite(size_t rows, size_t n, const real *x, size_t row)
 {
-    bool finite = true;
-    for (size_t i = 0; i < rows; i++) {
-        finite &= all_finite(n, x + i * row);
-    }
-    return finite;
+    return vec_reduce_add(extent_of(rows, n, x, row).zeros) == 0;
+}
+
+static bool all_finite(size_t n, const real *x)
+{
+    return rows_finite(1, n, x, n);
 }
 
 /* All are finite, and such that no product of two, and no sum of those, overflows. */
 static bool are_moderate(size_t rows, size_t n, const real *x, size_t row)
 {
-    const vec zero = vec_set1(0);
-    vec largest = zero, sum = zero; /* 0 times NaN stays NaN, and NaN has no magnitude */
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < n; j += VEC_LANES) {
-            const vec v = load_up_to(x + i * row + j, n - j < VEC_LANES ? n - j : VEC_LANES);
-            largest = vec_max(vec_abs(v), largest);
-            sum = vec_fma(zero, v, sum);
-        }
-    }
-    return vec_reduce_add(sum) == 0 && vec_reduce_max(largest) <= (REAL_BITS == 64 ? (real)1e100 : (real)1e10);
+    const extent e = extent_of(rows, n, x, row);
+    return vec_reduce_add(e.zeros) == 0 && vec_reduce_max(e.largest) <= (REAL_BITS == 64 ? (real)1e100 : (real)1e10);
 }
 
 /* sqrt(sum of x_i^2). Where squares of float64 overflow, or are so small that they lose digits, x is brought near 1
