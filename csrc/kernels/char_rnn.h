@@ -3,7 +3,7 @@
  *
  *     h_t = tanh(Wxh x_t + Whh h_{t-1} + bh)      y_t = Why h_t + by      p_t = softmax(y_t) */
 
-/* Packs all five matrices, be they parameters or the optimizer's memory of them, or all but Wxh. */
+/* Packs the matrices but Wxh, be they parameters or the optimizer's memory of them. */
 static void char_rnn_pack_but_inputs(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from,
                                      const workspace_layout *w, const packed_model *to)
 {
@@ -14,6 +14,7 @@ static void char_rnn_pack_but_inputs(const fastrnn_shape *shape, const TYPED(fas
     copy_to_padded(1, V, from->output.by, to->by, w->v);
 }
 
+/* Packs all five. */
 static void char_rnn_pack(const fastrnn_shape *shape, const TYPED(fastrnn_char_rnn) *from, const workspace_layout *w,
                           const packed_model *to)
 {
@@ -32,7 +33,7 @@ static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from
     copy_from_padded(1, V, from->by, w->v, to->output.by);
 }
 
-/* The transposes of what is packed. */
+/* Makes the transposes of the packed parameters. */
 static void char_rnn_transpose(const fastrnn_shape *shape, const workspace_layout *w)
 {
     const size_t H = shape->H, V = shape->V;

@@ -112,6 +112,7 @@ static void hand_over_panels(const gradient_use *use, const weight_target *weigh
     }
 }
 
+/* The same rows, closely or packed, and what follows. */
 static void hand_over_rows(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, bool closely,
                            const real *rows)
 {
