@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import ISAS
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from instruction_sets import kernels_of
 from parity import assert_equal, make_case, options_in_words, options_of_pytorch, run, run_pytorch
@@ -81,6 +81,7 @@ def calls(draw):
         "dropout": draw(st.sampled_from([0.0, 0.3])) if num_layers > 1 else 0.0,
     }
     T, B = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    assume(T * B * options["hidden_size"] >= 5)  # or all that comes out may be the small difference of large numbers
     lengths = draw(st.none() | st.lists(st.integers(1, T), min_size=B, max_size=B))
     how = {name: draw(st.booleans()) for name in ("integers", "h0", "dh_n")}
     return cell, options, T, B, lengths, how, draw(st.integers(0, 2**32))
@@ -91,7 +92,8 @@ def assert_as_the_reference(dtype, cell, options, T, B, lengths, how, seed):
     twin = twin_of(layer, cell, options, seed)
     rng = np.random.default_rng(seed + 1)
     H, D = layer.hidden_size, layer.num_directions
-    x = rng.standard_normal((T, B, layer.input_size)).astype(dtype)
+    # So large that nothing saturates: of h = 0.9998 the nearest float32 alone makes 1 - h^2 wrong by 2e-4 of itself.
+    x = (rng.standard_normal((T, B, layer.input_size)) / np.sqrt(layer.input_size)).astype(dtype)
     if how["integers"]:
         x = rng.integers(layer.input_size, size=(T, B))
     dy = rng.standard_normal((T, B, D * H)).astype(dtype)
