@@ -90,7 +90,8 @@ INLINE vec vec_clamp(vec x, real low, real high)
     return vec_min(vec_set1(high), vec_max(vec_set1(low), x));
 }
 
-/* e^x = 2^n e^r, where n reaches -1077 and 1024: the result may be subnormal or infinite. */
+/* e^x = 2^n e^r for x from EXP_SMALLEST to EXP_LARGEST, where n reaches -1077 and 1024: the result may be subnormal or
+ * infinite. */
 INLINE vec vec_exp_within(vec x)
 {
     reduced_exp e = reduce_exp(x);
