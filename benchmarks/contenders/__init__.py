@@ -84,6 +84,13 @@ PEERS = (
         needs=("jax",),
     ),
     Contender(
+        "autodiff",
+        "benchmarks.contenders.jax_autodiff",
+        "JAX as it is mostly written: 20 iterations in one jit, autodiff of the loss through lax.scan over time",
+        tasks=("network",),
+        needs=("jax",),
+    ),
+    Contender(
         "numba",
         "benchmarks.contenders.numba_dot",
         "numba: all iterations in one compiled call, np.dot for the products, otherwise as batched",

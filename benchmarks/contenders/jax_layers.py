@@ -82,14 +82,16 @@ def gradients_and_states(
     return (drows, du.T @ previous, dx.sum(0), du.sum(0), dlogits.T @ flat, dlogits.sum(0)), last
 
 
-def iteration(problem: Problem, network: bool, whole: Any, state: Any, _: Any) -> tuple[Any, None]:
-    """Of `network` or of `layer`."""
+def iteration(
+    problem: Problem, network: bool, differentiate: Callable[..., Any], whole: Any, state: Any, _: Any
+) -> tuple[Any, None]:
+    """Of `network` or of `layer`. `differentiate` is gradients_and_states, or what returns the same."""
     assert problem.cell is not None
     parameters, sums, h, p = state
     h = tuple(jnp.where(p == 0, 0, one) for one in h)
     chunk = lax.dynamic_slice_in_dim(whole, p, problem.T + 1)
     divisor = problem.B if network else problem.T * problem.B
-    gradients, h = gradients_and_states(problem.cell, parameters, chunk[:-1], chunk[1:], h, divisor)
+    gradients, h = differentiate(problem.cell, parameters, chunk[:-1], chunk[1:], h, divisor)
     if network and one_bias(problem):
         gradients = *gradients[:3], jnp.zeros_like(gradients[3]), *gradients[4:]
     sums = tuple(total + gradient * gradient for total, gradient in zip(sums, gradients, strict=True))
@@ -103,12 +105,13 @@ def iteration(problem: Problem, network: bool, whole: Any, state: Any, _: Any) -
 
 class Training:
     network = False
+    differentiate = staticmethod(gradients_and_states)
 
     def __init__(self, problem: Problem) -> None:
         self.unit = iterations_at_once(problem)
         whole = streams(problem)
         characters = jnp.asarray(whole[:, 0] if problem.B == 1 else whole)
-        one = partial(iteration, problem, self.network, characters)
+        one = partial(iteration, problem, self.network, self.differentiate, characters)
         self.iterate = jax.jit(lambda state: lax.scan(one, state, length=self.unit)[0], donate_argnums=0)
         arrays = [*layer_weights(problem, problem.V).values(), *linear_weights(problem).values()]
         arrays[0] = np.ascontiguousarray(arrays[0].T)
