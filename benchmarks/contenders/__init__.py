@@ -86,7 +86,7 @@ PEERS = (
     Contender(
         "autodiff",
         "benchmarks.contenders.jax_autodiff",
-        "JAX as it is mostly written: 20 iterations in one jit, autodiff of the loss through lax.scan over time",
+        "JAX as it is mostly written: iterations in one jit as jax has, autodiff of the loss through lax.scan",
         tasks=("network",),
         needs=("jax",),
     ),
