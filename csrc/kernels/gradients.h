@@ -48,7 +48,8 @@ static size_t some_rows_size(size_t M, size_t N, size_t K)
 typedef struct weight_target weight_target;
 struct weight_target {
     size_t M, N;
-    real *to;          /* dense, or packed in panels of panel_vecs */
+    real *to;          /* rows `row` apart, or packed in panels of panel_vecs */
+    size_t row;
     bool packed;
     size_t panel_vecs; /* of the rows of the gradient too while they are in some_rows */
     /* Called when rows first ... first + n - 1 of a weight have been updated, for what is made of it; or NULL. */
@@ -58,7 +59,7 @@ struct weight_target {
 
 static weight_target dense_target(size_t M, size_t N, real *to)
 {
-    return (weight_target){.M = M, .N = N, .to = to, .panel_vecs = PANEL_VECS};
+    return (weight_target){.M = M, .N = N, .to = to, .row = N, .panel_vecs = PANEL_VECS};
 }
 
 /* An array of the optimizer's in the place that `to` has among the parameters. */
@@ -92,7 +93,7 @@ static void hand_over(const gradient_use *use, size_t rows, size_t columns, cons
  * numbers, whose registers begin where cache lines do. Of short sums, which product takes at once. */
 static bool comes_closely(const weight_target *weight, size_t n, const right_factor *B)
 {
-    return !weight->packed && B->K <= K_AT_ONCE && B->K < LONG_SUM && !is_sliced(n, B);
+    return !weight->packed && weight->row == weight->N && B->K <= K_AT_ONCE && B->K < LONG_SUM && !is_sliced(n, B);
 }
 
 /* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the
@@ -107,7 +108,7 @@ static void hand_over_panels(const gradient_use *use, const weight_target *weigh
             const size_t all = n * c.width;
             hand_over(use, 1, all, from, all, weight->to + weight->M * c.first + i0 * c.width, all);
         } else {
-            hand_over(use, n, c.filled, from, c.width, weight->to + i0 * weight->N + c.first, weight->N);
+            hand_over(use, n, c.filled, from, c.width, weight->to + i0 * weight->row + c.first, weight->row);
         }
     }
 }

@@ -101,9 +101,7 @@ static void gru_step_back(const strand *s, size_t t)
             vec_store(a + GRU_M * u + j, vec_mul(d_n, r));
         }
     }
-    if (t > 0 || s->want_dh0) {
-        back_products(s, &gru_cell, rows, slots, s->slot_row, s->dh, true, t);
-    }
+    back_products(s, &gru_cell, rows, slots, s->slot_row, s->dh, true, t);
 }
 
 /* In the forward pass this was a_n = ... + W_hn (r h_{t-1}). So now, with d(r h) = W_hn^T d_n,
@@ -131,9 +129,7 @@ static void gru_reset_before_step_back(const strand *s, size_t t)
             vec_store(s->dh + at, vec_fma(d_rh, r, vec_load(s->dh + at)));
         }
     }
-    if (t > 0 || s->want_dh0) {
-        back_products(s, &gru_reset_before_cell, rows, slots, s->slot_row, s->dh, true, t);
-    }
+    back_products(s, &gru_reset_before_cell, rows, slots, s->slot_row, s->dh, true, t);
 }
 
 /* Gates in the order of the weights are r, z, n. */

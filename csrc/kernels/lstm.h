@@ -63,9 +63,7 @@ static void lstm_step_back(const strand *s, size_t t)
             vec_store(s->dc + row + j, vec_mul(dc, f));
         }
     }
-    if (t > 0 || s->want_dh0) {
-        back_products(s, &lstm_cell, n, slots, s->slot_row, s->dh, false, t);
-    }
+    back_products(s, &lstm_cell, n, slots, s->slot_row, s->dh, false, t);
 }
 
 static const cell_kind lstm_cell = {.slots = LSTM_SLOTS,

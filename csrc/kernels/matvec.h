@@ -66,15 +66,15 @@ INLINE row_sums rows_times(const size_t rows, size_t K, size_t head, const real 
     return sums;
 }
 
-/* y (squares VEC_LANES) += W (squares VEC_LANES, K) x (K). */
-INLINE void squares_times(const size_t squares, size_t K, const real *W, const real *x, real *y)
+/* y (squares VEC_LANES) += W (squares VEC_LANES, K) x (K), the rows of W W_row apart. */
+INLINE void squares_times(const size_t squares, size_t K, const real *W, size_t W_row, const real *x, real *y)
 {
-    const bool equal_heads = MATVEC_DISTANCE * K % VEC_LANES == 0;
+    const bool equal_heads = MATVEC_DISTANCE * W_row % VEC_LANES == 0;
     vec sums[MATVEC_SQUARES][MATVEC_DISTANCE];
     for (size_t n = 0; n < MATVEC_DISTANCE; n++) {
         const real *row[MATVEC_SQUARES * MATVEC_ROWS];
         UNROLL for (size_t i = 0; i < squares * MATVEC_ROWS; i++) {
-            row[i] = W + (n + i * MATVEC_DISTANCE) * K;
+            row[i] = W + (n + i * MATVEC_DISTANCE) * W_row;
         }
         row_sums some = rows_times(squares * MATVEC_ROWS, K, equal_heads ? row_head(row[0], K) : 0, row, x);
         UNROLL for (size_t q = 0; q < squares; q++) {
@@ -88,12 +88,12 @@ INLINE void squares_times(const size_t squares, size_t K, const real *W, const r
 
 /* y (rows) += W (rows, K) x (K): the same sums, of rows that are too few to fill a register, MATVEC_ROWS by
  * MATVEC_ROWS. */
-static void few_rows_times(size_t rows, size_t K, const real *W, const real *x, real *y)
+static void few_rows_times(size_t rows, size_t K, const real *W, size_t W_row, const real *x, real *y)
 {
     for (size_t j = 0; j < rows; j += MATVEC_ROWS) {
         const real *row[MATVEC_ROWS];
         UNROLL for (size_t i = 0; i < MATVEC_ROWS; i++) {
-            row[i] = W + (j + i < rows ? j + i : j) * K;
+            row[i] = W + (j + i < rows ? j + i : j) * W_row;
         }
         row_sums some = rows_times(MATVEC_ROWS, K, 0, row, x);
         vec sums[MATVEC_DISTANCE];
@@ -120,24 +120,24 @@ static size_t last_rows(size_t M, size_t most)
     return M % VEC_LANES ? M % VEC_LANES : M % most ? VEC_LANES : most;
 }
 
-/* y (B, M) += x (B, K) W^T, W (M, K), the rows of x and y x_row and y_row apart. Backward takes the rows of W from
- * the last on, which changes no result. */
-static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, size_t x_row, bool backward, real *y,
-                   size_t y_row)
+/* y (B, M) += x (B, K) W^T, W (M, K), the rows of W, x and y W_row, x_row and y_row apart. Backward takes the rows of W
+ * from the last on, which changes no result. */
+static void matvec(size_t B, size_t M, size_t K, const real *W, size_t W_row, const real *x, size_t x_row, bool backward,
+                   real *y, size_t y_row)
 {
     const size_t most = K % VEC_LANES ? MATVEC_SQUARES * VEC_LANES : VEC_LANES;
     for (size_t done = 0, rows; done < M; done += rows) {
         rows = backward ? last_rows(M - done, most) : first_rows(M - done, most);
         const size_t j = backward ? M - done - rows : done;
         for (size_t b = 0; b < B; b++) {
-            const real *W_j = W + j * K, *x_b = x + b * x_row;
+            const real *W_j = W + j * W_row, *x_b = x + b * x_row;
             real *to = y + b * y_row + j;
             if (rows == MATVEC_SQUARES * VEC_LANES) {
-                squares_times(MATVEC_SQUARES, K, W_j, x_b, to);
+                squares_times(MATVEC_SQUARES, K, W_j, W_row, x_b, to);
             } else if (rows == VEC_LANES) {
-                squares_times(1, K, W_j, x_b, to);
+                squares_times(1, K, W_j, W_row, x_b, to);
             } else {
-                few_rows_times(rows, K, W_j, x_b, to);
+                few_rows_times(rows, K, W_j, W_row, x_b, to);
             }
         }
     }
@@ -145,38 +145,67 @@ static void matvec(size_t B, size_t M, size_t K, const real *W, const real *x, s
 
 /* ---- the other way --------------------------------------------------------------------------------------------- */
 
-/* Rows of W that are added to y at once, so that y is loaded and stored once for so many. Whole lines hold as many
- * numbers, or twice as many. */
+/* Rows of W that are added to y at once, at most, so that y is loaded and stored once for so many. */
 #define VECMAT_ROWS 8
 
-/* y (N) = or += x (VECMAT_ROWS) W (VECMAT_ROWS, N). */
-INLINE void add_rows_times(size_t N, const real *W, const real *x, const bool accumulate, real *y)
+/* y (N) = or += x (rows) W (rows, N); y and W are padded to whole registers. */
+INLINE void add_rows_times(const size_t rows, size_t N, const real *W, size_t W_row, const real *x, const bool accumulate,
+                           real *y)
 {
     vec factor[VECMAT_ROWS];
-    UNROLL for (size_t i = 0; i < VECMAT_ROWS; i++) {
+    UNROLL for (size_t i = 0; i < rows; i++) {
         factor[i] = vec_set1(x[i]);
     }
     for (size_t j = 0; j < N; j += VEC_LANES) {
         vec even = accumulate ? vec_load(y + j) : vec_set1(0), odd = vec_set1(0);
-        UNROLL for (size_t i = 0; i < VECMAT_ROWS; i += 2) {
-            even = vec_fma(factor[i], vec_load(W + i * N + j), even);
-            odd = vec_fma(factor[i + 1], vec_load(W + (i + 1) * N + j), odd);
+        UNROLL for (size_t i = 0; i + 1 < rows; i += 2) {
+            even = vec_fma(factor[i], vec_load(W + i * W_row + j), even);
+            odd = vec_fma(factor[i + 1], vec_load(W + (i + 1) * W_row + j), odd);
+        }
+        if (rows == 1) {
+            even = vec_fma(factor[0], vec_load(W + j), even);
         }
         vec_store(y + j, vec_add(even, odd));
     }
 }
 
-/* y (N) = or += x (K) W, W (K, N), whole lines of both K and N. W is read from its first row to its last, as it lies in
- * memory, where a panel after the other would take a piece of each row, which from L3 takes up to twice as long.
- * Backward it is from its last row to its first, and so is the sum. */
-static void vecmat(size_t K, size_t N, const real *W, const real *x, bool backward, bool accumulate, real *y)
+#define VECMAT_CASE(rows)                                             \
+    case rows:                                                        \
+        if (accumulate) {                                             \
+            add_rows_times(rows, N, W, W_row, x, true, y);            \
+        } else {                                                      \
+            add_rows_times(rows, N, W, W_row, x, false, y);           \
+        }                                                             \
+        break
+
+static void add_some_rows_times(size_t rows, size_t N, const real *W, size_t W_row, const real *x, bool accumulate, real *y)
 {
-    for (size_t n = 0; n < K; n += VECMAT_ROWS) {
-        const size_t k = backward ? K - VECMAT_ROWS - n : n;
-        if (accumulate || n > 0) {
-            add_rows_times(N, W + k * N, x + k, true, y);
-        } else {
-            add_rows_times(N, W + k * N, x + k, false, y);
-        }
+    switch (rows) {
+        VECMAT_CASE(1);
+        VECMAT_CASE(2);
+        VECMAT_CASE(4);
+        VECMAT_CASE(8);
+    }
+}
+
+/* How many of the rows that are left come next. What is fewer than VECMAT_ROWS is at the end, where backward begins. */
+static size_t rows_to_add(size_t left, bool backward)
+{
+    size_t rows = VECMAT_ROWS;
+    while (backward ? left % rows > 0 : rows > left) {
+        rows /= 2;
+    }
+    return rows;
+}
+
+/* y (N) = or += x (K) W, W (K, N), whose rows are W_row apart; y and W are padded to whole registers. W is read from its
+ * first row to its last, as it lies in memory, where a panel after the other would take a piece of each row, which from L3
+ * takes up to twice as long. Backward it is from its last row to its first, and so is the sum. */
+static void vecmat(size_t K, size_t N, const real *W, size_t W_row, const real *x, bool backward, bool accumulate, real *y)
+{
+    for (size_t done = 0, rows; done < K; done += rows) {
+        rows = rows_to_add(K - done, backward);
+        const size_t k = backward ? K - done - rows : done;
+        add_some_rows_times(rows, N, W + k * W_row, W_row, x + k, accumulate || done > 0, y);
     }
 }

@@ -32,9 +32,7 @@ INLINE void rnn_step_back(const strand *s, const cell_kind *cell, size_t t, vec 
             vec_store(d_t + row + j, vec_mul(derivative(vec_load(h_t + row + j)), dh));
         }
     }
-    if (t > 0 || s->want_dh0) {
-        back_products(s, cell, n, d_t, s->h, s->dh, false, t);
-    }
+    back_products(s, cell, n, d_t, s->h, s->dh, false, t);
 }
 
 /* tanh'(a) = 1 - h^2 */

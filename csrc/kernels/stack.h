@@ -148,12 +148,18 @@ static void prepare_weights(const stack_call *call, size_t layer, size_t directi
     } else if (!reads_columns(call, layer)) {
         one_hot_table(call, parameters + p.W_ih, w->table);
     }
-    if (!reads_dense_forward(call, parameters + p.W_hh)) {
+    const bool wide = w->wide.W != NULL; /* that is filled by who keeps it */
+    if (!wide && !reads_dense_forward(call, parameters + p.W_hh)) {
         pack_recurrent_transposed(panel_vecs, cell, H, u, parameters + p.W_hh, w->Whh_transposed);
     }
     if (w->Whh != NULL && !reads_dense_back(call, parameters + p.W_hh)) {
         pack_recurrent(panel_vecs, cell, H, parameters + p.W_hh, w->Whh);
     }
+}
+
+static const wide_weights *wide_of(const strand_weights *w)
+{
+    return w->wide.W != NULL ? &w->wide : NULL;
 }
 
 /* What the inputs add to the slots. */
@@ -197,6 +203,7 @@ static void strand_forward(const stack_call *call, size_t layer, size_t directio
         strand_inputs(call, layer, direction == 1, input, &tape);
         slots_forward(call, layer, input, &tape, input->parameters + p.W_ih, w, s.slots);
         s.Whh_transposed = w->Whh_transposed;
+        s.wide = wide_of(w);
         s.W_dense = reads_dense_forward(call, input->parameters + p.W_hh) ? input->parameters + p.W_hh : NULL;
         slice_forward_weights(cell, call->batch->T, w->slices, &s);
         through_time(cell, &s);
@@ -300,7 +307,9 @@ static void strand_inputs_back(const stack_call *call, size_t layer, bool revers
 static void lead_back(const stack_call *call, size_t layer, size_t direction, const real *W_hh, const backward_scratch *w,
                       strand *s)
 {
-    if (reads_dense_back(call, W_hh)) {
+    if (w->kept != NULL && keeps_wide(call)) {
+        s->wide = wide_of(weights_of(call, w->kept, layer, direction));
+    } else if (reads_dense_back(call, W_hh)) {
         s->W_dense = W_hh;
     } else if (w->kept != NULL) {
         s->Whh = weights_of(call, w->kept, layer, direction)->Whh;
@@ -439,6 +448,32 @@ static void recurrent_weights_back(const stack_call *call, const strand *s, cons
     }
 }
 
+/* How gradients are applied to a matrix that is kept. */
+static gradient_use applied_to_kept(const gradient_use *use, const kept_matrix *kept)
+{
+    return (gradient_use){.way = GRADIENT_APPLIED,
+                          .rule = use->rule,
+                          .buffers = {kept->weights, NULL, kept->momentum, kept->mean, kept->squares}};
+}
+
+/* ... or applied to the copy in which W_hh has its place meanwhile, some columns of it at a time. Being transposed it gets
+ * the sum over the rows of h_{t-1} d^T. */
+static void wide_weights_back(const stack_call *call, const strand *s, const gradient_use *use,
+                              const strand_weights *weights, const backward_scratch *w)
+{
+    const wide_weights *wide = &weights->wide;
+    const gradient_use to_wide = applied_to_kept(use, &weights->kept_recurrent);
+    const partition parts = parts_of_wide(call);
+    const left_factor before = {s->hs, 1, s->h};
+    for (size_t p = 0; p < parts.parts; p++) {
+        const column_range c = columns_of_part(call, &parts, p);
+        weight_target some = dense_target(call->H, c.count, weights->kept_recurrent.weights + c.first);
+        some.row = wide->row;
+        weight_gradient(&to_wide, before, unpacked(wide->slots + c.first, call->N, c.count, wide->row), &some,
+                        w->some_rows);
+    }
+}
+
 /* The same of W_ih and one-hot inputs: d is added to the column of its character. */
 static void one_hot_columns_back(const stack_call *call, const int64_t *indices, const slot_gradients *d, real *dW_ih)
 {
@@ -490,14 +525,11 @@ static void one_hot_weights_back(const stack_call *call, const gradient_use *use
 /* ... or applied to the table that is kept, in which W_ih has its place meanwhile. What did not occur changes only where an
  * optimizer changes something without a gradient. */
 static void table_applied(const stack_call *call, const gradient_use *use, const int64_t *indices, const slot_gradients *d,
-                          const kept_table *kept, const backward_scratch *w)
+                          const kept_matrix *kept, const backward_scratch *w)
 {
     const slot_range inputs = {0, call->cell->input_slots};
     const size_t row = table_row(call), H = call->H, u = call->u;
-    const gradient_use to_table = {
-        .way = GRADIENT_APPLIED,
-        .rule = use->rule,
-        .buffers = {kept->weights, NULL, kept->momentum, kept->mean, kept->squares}};
+    const gradient_use to_table = applied_to_kept(use, kept);
     const bool all = !rests_without_gradient(use->rule);
     one_hot_backward(call->N, call->stack->input_size, indices, d->data, d->row, range_width(inputs, H, u), w->table, row,
                      w->occurs);
@@ -555,7 +587,7 @@ static void input_weights_back(const stack_call *call, size_t layer, const gradi
         one_hot_columns_back(call, tape->indices, d, columns);
         hand_over_made(use, size, dW_ih);
     } else if (is_one_hot(call, layer) && copies->weights != NULL) {
-        table_applied(call, use, tape->indices, d, &copies->weights->kept, w);
+        table_applied(call, use, tape->indices, d, &copies->weights->kept_inputs, w);
     } else if (is_one_hot(call, layer)) {
         one_hot_weights_back(call, use, tape->indices, d, dW_ih, w);
     } else {
@@ -577,7 +609,11 @@ static void layers_parameters_back(const stack_call *call, const gradient_use *u
         const slot_gradients d = gradients_of_slots(call, w, layer, direction);
         const bool follow = w->kept != NULL && use->way == GRADIENT_APPLIED;
         gate_copies copies = {call, follow ? weights_of(call, w->kept, layer, direction) : NULL, parameters + p.W_hh, 0};
-        recurrent_weights_back(call, &s, use, &d, parameters + p.W_hh, &copies, w);
+        if (copies.weights != NULL && keeps_wide(call)) {
+            wide_weights_back(call, &s, use, copies.weights, w);
+        } else {
+            recurrent_weights_back(call, &s, use, &d, parameters + p.W_hh, &copies, w);
+        }
         input_weights_back(call, layer, use, &tape, &d, input, p.W_ih, parameters + p.W_ih, dembedding, &copies, w);
         if (call->stack->bias) {
             slot_biases_back(use, call->cell, call->H, call->u, call->N, d.data, d.row, w->one_bias, parameters + p.b_ih,
@@ -631,7 +667,7 @@ static void step_inputs(const stack_call *call, size_t layer, const real *x, siz
     const cell_kind *cell = call->cell;
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        matvec(call->batch->B, H, I, W_ih + cell->gate[slot] * H * I, x, x_row, false, slots + slot * call->u,
+        matvec(call->batch->B, H, I, W_ih + cell->gate[slot] * H * I, I, x, x_row, false, slots + slot * call->u,
                call->slot_row);
     }
 }

@@ -16,6 +16,14 @@ typedef struct {
 
 #define MOST_SLOTS 5
 
+/* The recurrent weights of one sequence in one copy for both ways: W_hh^T, so that its gates are side by side. Rows of all
+ * gates have one padding, where the gates would have one each, and are long sums on the way back. */
+typedef struct {
+    const real *W; /* (H, slots H), rows `row` apart, padded to whole registers */
+    size_t row;
+    real *slots;   /* (N, row) the slots of each step side by side: what W adds to them, and on the way back their d */
+} wide_weights;
+
 /* A kind of cell. Gates are numbered as in the rows of the caller's weights, PyTorch's order. */
 typedef struct cell_kind cell_kind;
 
@@ -26,6 +34,7 @@ typedef struct {
     real *hs, *cs;        /* (B + N, h) the states before the first step, then after each; cs: an LSTM's */
     real *slots;          /* (N, slot_row) */
     size_t panel_vecs;    /* of packed recurrent weights */
+    const wide_weights *wide; /* W_hh in one copy, or NULL */
     const real *W_dense;  /* W_hh, dense, where it is multiplied as it lies, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
     const real *Whh;            /* the gates of W_hh, each packed (H, H), in the order of the slots */
@@ -46,6 +55,10 @@ struct cell_kind {
     void (*step)(const strand *s, size_t t);
     void (*step_back)(const strand *s, size_t t);
 };
+
+/* The loops of a step: over n rows, and over the registers of H numbers. */
+#define FOR_ROWS(n, b) for (size_t b = 0; b < (n); b++)
+#define FOR_REGISTERS(H, j) for (size_t j = 0; j < (H); j += VEC_LANES)
 
 INLINE real *states_at(const strand *s, real *states, size_t t)
 {
@@ -89,6 +102,50 @@ INLINE right_factor forward_weights(const strand *s, const cell_kind *cell, size
     return weights;
 }
 
+/* The slots of W_hh += what lies side by side in `sums`. */
+INLINE void add_side_by_side(const strand *s, slot_range range, const real *sums, real *slots)
+{
+    for (size_t i = 0; i < range.count; i++) {
+        real *slot = slots + (range.first + i) * s->u;
+        FOR_REGISTERS(s->H, j) {
+            const size_t n = s->H - j < VEC_LANES ? s->H - j : VEC_LANES;
+            vec_store(slot + j, vec_add(vec_load(slot + j), load_up_to(sums + i * s->H + j, n)));
+        }
+    }
+}
+
+/* The other way round: the slots are copied side by side. */
+INLINE void put_side_by_side(const strand *s, slot_range range, const real *slots, real *copies)
+{
+    for (size_t i = 0; i < range.count; i++) {
+        const real *slot = slots + (range.first + i) * s->u;
+        FOR_REGISTERS(s->H, j) {
+            store_up_to(copies + i * s->H + j, s->H - j < VEC_LANES ? s->H - j : VEC_LANES, vec_load(slot + j));
+        }
+    }
+}
+
+/* slots += what W_hh adds, from one copy. */
+INLINE void wide_product(const strand *s, slot_range range, const real *state, real *slots, size_t t)
+{
+    real *sums = s->wide->slots + t * s->wide->row;
+    vecmat(s->H, range.count * s->H, s->wide->W, s->wide->row, state, t % 2, false, sums);
+    add_side_by_side(s, range, sums, slots);
+}
+
+/* In the forward pass this was slots = ... + W_hh h, so now to (H) = or += W_hh^T d, if it is wanted; that of all steps the
+ * d's stand side by side the gradient of W_hh wants. */
+INLINE void wide_back_product(const strand *s, slot_range range, const real *d, real *to, bool accumulate, size_t t,
+                              bool wanted)
+{
+    real *copies = s->wide->slots + t * s->wide->row;
+    put_side_by_side(s, range, d, copies);
+    if (wanted) {
+        memset(to, 0, accumulate ? 0 : s->H * sizeof(real));
+        matvec(1, s->H, range.count * s->H, s->wide->W, s->wide->row, copies, 0, t % 2, to, 0);
+    }
+}
+
 /* slots += what W_hh adds: product p of the cell, of n rows of states. Every other step sweeps through the weights
  * backward: where they are larger than a cache level, the part that was used last is still there. */
 INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, size_t n, const real *states,
@@ -96,11 +153,15 @@ INLINE void recurrent_product(const strand *s, const cell_kind *cell, size_t p, 
 {
     const slot_range range = cell->products[p];
     const size_t H = s->H;
+    if (s->wide) {
+        wide_product(s, range, states, slots, t);
+        return;
+    }
     if (s->W_dense) {
         const bool backward = t % 2;
         for (size_t i = 0; i < range.count; i++) {
             const size_t slot = range.first + (backward ? range.count - 1 - i : i);
-            matvec(n, H, H, s->W_dense + cell->gate[slot] * H * H, states, states_row, backward, slots + slot * s->u,
+            matvec(n, H, H, s->W_dense + cell->gate[slot] * H * H, H, states, states_row, backward, slots + slot * s->u,
                    s->slot_row);
         }
         return;
@@ -134,7 +195,7 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
     const size_t H = s->H;
     const real *W_dense = s->W_dense ? s->W_dense + cell->gate[slot] * H * H : NULL;
     if (W_dense && H * H * sizeof(real) > LARGE_L1) { /* of one sequence, and in whole lines, as all that lies dense */
-        vecmat(H, H, W_dense, d + slot * s->u, t % 2, accumulate, to);
+        vecmat(H, H, W_dense, H, d + slot * s->u, t % 2, accumulate, to);
         return;
     }
     right_factor weights = W_dense ? unpacked(W_dense, H, H, H) : backward_weights(s, recurrent_index(cell, slot));
@@ -142,12 +203,17 @@ INLINE void back_product(const strand *s, const cell_kind *cell, size_t slot, si
     product_of_step(n, (left_factor){d + slot * s->u, d_row, 1}, weights, to, s->h, accumulate);
 }
 
-/* The same for all slots of the cell's first product. */
+/* The same for all slots of the cell's first product, if the gradient of the state before the step is wanted. */
 INLINE void back_products(const strand *s, const cell_kind *cell, size_t n, const real *d, size_t d_row, real *to,
                           bool accumulate, size_t t)
 {
     const slot_range range = cell->products[0];
-    for (size_t i = 0; i < range.count; i++) {
+    const bool wanted = t > 0 || s->want_dh0;
+    if (s->wide) {
+        wide_back_product(s, range, d, to, accumulate, t, wanted);
+        return;
+    }
+    for (size_t i = 0; wanted && i < range.count; i++) {
         const size_t slot = range.first + (t % 2 ? range.count - 1 - i : i);
         back_product(s, cell, slot, n, d, d_row, to, accumulate || i > 0, t);
     }
@@ -200,7 +266,3 @@ static void back_through_time(const cell_kind *cell, const strand *s)
         cell->step_back(s, t);
     }
 }
-
-/* The loops of a step: over n rows, and over the registers of H numbers. */
-#define FOR_ROWS(n, b) for (size_t b = 0; b < (n); b++)
-#define FOR_REGISTERS(H, j) for (size_t j = 0; j < (H); j += VEC_LANES)

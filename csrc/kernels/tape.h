@@ -166,11 +166,11 @@ static size_t table_size(const stack_call *call)
     return needed ? V * table_row(call) : 0;
 }
 
-/* A table that is trained in place of W_ih, with what the optimizer remembers of it; an array that it has no use for is
- * NULL. */
+/* A matrix that is trained in place of the caller's, transposed, with what the optimizer remembers of it; an array that it
+ * has no use for is not touched. */
 typedef struct {
     real *weights, *momentum, *mean, *squares;
-} kept_table;
+} kept_matrix;
 
 /* A strand's weights as its products want them. */
 typedef struct {
@@ -180,7 +180,8 @@ typedef struct {
     real *bias;           /* (slots u) */
     real *Whh;            /* see strand.h; NULL: who goes back packs its own, or needs none */
     slice_tile *slices;   /* memory for those of Whh_transposed */
-    kept_table kept;
+    wide_weights wide;    /* see strand.h; W NULL: there are none */
+    kept_matrix kept_inputs, kept_recurrent; /* table, and wide.W */
 } strand_weights;
 
 static size_t slices_bytes_of_call(const stack_call *call)
@@ -199,7 +200,8 @@ static uintptr_t lay_out_forward(const stack_call *call, uintptr_t begin, strand
     w->bias = take(&next, call->cell->slots * call->u * sizeof(real));
     w->slices = take(&next, slices_bytes_of_call(call));
     w->Whh = NULL;
-    w->kept = (kept_table){0};
+    w->kept_inputs = w->kept_recurrent = (kept_matrix){0};
+    w->wide = (wide_weights){0};
     return next;
 }
 
@@ -235,6 +237,50 @@ static bool keeps_table(const stack_call *call, size_t layer)
     return is_one_hot(call, layer) && !reads_columns(call, layer) && !reads_embedded_table(call, layer);
 }
 
+/* Whether recurrent weights that are kept are so in one copy (strand.h): of one sequence, if all gates are multiplied with the
+ * same state, which they are in the order of the slots, and if a gate alone would need padding. */
+static bool keeps_wide(const stack_call *call)
+{
+    const cell_kind *cell = call->cell;
+    const bool together = recurrent_slots(cell) > 1 && cell->products[1].count == 0;
+    return call->batch->B == 1 && together && call->H % LINE_REALS > 0;
+}
+
+/* Numbers of a row of them. */
+static size_t wide_columns(const stack_call *call)
+{
+    return recurrent_slots(call->cell) * call->H;
+}
+
+/* Their gradient is made in parts of 2 KB of a row, so that as many rows as a cache line has numbers fit L1. */
+#define WIDE_LINES 32
+
+static partition parts_of_wide(const stack_call *call)
+{
+    return cut(whole_lines(wide_columns(call)) / LINE_REALS, WIDE_LINES);
+}
+
+typedef struct {
+    size_t first, count;
+} column_range;
+
+static column_range columns_of_part(const stack_call *call, const partition *parts, size_t p)
+{
+    const size_t first = part_start(parts, p) * LINE_REALS, end = part_start(parts, p + 1) * LINE_REALS;
+    return (column_range){first, (end < wide_columns(call) ? end : wide_columns(call)) - first};
+}
+
+/* A matrix of `size` numbers, in `weights`, and what the optimizer remembers of it. */
+static uintptr_t lay_out_kept_matrix(uintptr_t begin, size_t size, real *weights, kept_matrix *m)
+{
+    uintptr_t next = begin;
+    m->weights = weights;
+    m->momentum = take(&next, size * sizeof(real));
+    m->mean = take(&next, size * sizeof(real));
+    m->squares = take(&next, size * sizeof(real));
+    return next;
+}
+
 /* Those that are kept, in `of` unless that is NULL. */
 static uintptr_t lay_out_kept_weights(const stack_call *call, uintptr_t begin, strand_weights *of)
 {
@@ -243,10 +289,16 @@ static uintptr_t lay_out_kept_weights(const stack_call *call, uintptr_t begin, s
     for (size_t i = 0; i < call->stack->layers * call->D; i++) {
         strand_weights w;
         next = lay_out_forward(call, next, &w);
-        w.Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * sizeof(real));
+        if (keeps_wide(call)) {
+            const size_t row = padded_row(wide_columns(call));
+            real *W = take(&next, H * row * sizeof(real));
+            w.wide = (wide_weights){W, row, take(&next, call->N * row * sizeof(real))};
+            next = lay_out_kept_matrix(next, H * row, W, &w.kept_recurrent);
+        } else {
+            w.Whh = take(&next, recurrent_slots(call->cell) * packed_size(H, H) * sizeof(real));
+        }
         if (keeps_table(call, i / call->D)) {
-            const size_t bytes = table_size(call) * sizeof(real);
-            w.kept = (kept_table){w.table, take(&next, bytes), take(&next, bytes), take(&next, bytes)};
+            next = lay_out_kept_matrix(next, table_size(call), w.table, &w.kept_inputs);
         }
         if (of != NULL) {
             of[i] = w;
@@ -267,6 +319,10 @@ static size_t most_some_rows(const stack_call *call)
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
         const size_t size = some_rows_size(H, widths[i], terms);
         most = size > most ? size : most;
+    }
+    const partition parts = parts_of_wide(call); /* of any batch: the memory may be used for one sequence, too */
+    for (size_t p = 0; p < parts.parts; p++) {
+        most = larger(most, some_rows_size(H, columns_of_part(call, &parts, p).count, terms));
     }
     return most;
 }

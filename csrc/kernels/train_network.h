@@ -16,17 +16,18 @@ static bool network_read(const training_engine *e, const fastrnn_training *train
     return read_sequences(&t->batch, training);
 }
 
-/* A table that is kept, and those of the optimizer's arrays, from or to the learner's, by `move`; at: where W_ih begins. */
-static void move_tables(const network_training *t, const kept_table *kept, size_t at,
-                        void (*move)(const stack_call *call, real *W_ih, real *table))
+/* A matrix that is kept, and those of the optimizer's arrays, from or to the learner's, by `move`; at: where it begins
+ * there. */
+static void move_kept(const network_training *t, const kept_matrix *kept, size_t at,
+                      void (*move)(const stack_call *call, real *learners, real *kept))
 {
     const stack_call stack = stack_call_on(t->call.stack, &t->call.batch, t->m.tape);
     const TYPED(fastrnn_learner) *l = t->learner;
     real *const of_learner[] = {l->parameters, l->momentum, l->mean, l->squares};
-    real *const tables[] = {kept->weights, kept->momentum, kept->mean, kept->squares};
+    real *const of_kept[] = {kept->weights, kept->momentum, kept->mean, kept->squares};
     for (size_t i = 0; i < 4; i++) {
         if (of_learner[i] != NULL) {
-            move(&stack, of_learner[i] + at, tables[i]);
+            move(&stack, of_learner[i] + t->call.at.stack + at, of_kept[i]);
         }
     }
 }
@@ -41,9 +42,16 @@ static void empty_table(const stack_call *call, real *W_ih, real *table)
     one_hot_table_back(call, table, W_ih);
 }
 
-static size_t input_weights_at(const network_call *call, size_t direction)
+static void fill_wide(const stack_call *call, real *W_hh, real *W)
 {
-    return call->at.stack + parameters_of(call->stack, 0, direction).W_ih;
+    const size_t columns = wide_columns(call);
+    transpose(columns, call->H, W_hh, call->H, W, padded_row(columns), TRANSPOSE_PADDED);
+}
+
+static void empty_wide(const stack_call *call, real *W_hh, real *W)
+{
+    const size_t columns = wide_columns(call);
+    transpose(call->H, columns, W, padded_row(columns), W_hh, call->H, TRANSPOSE_DENSE);
 }
 
 static void keep_weights(network_training *t)
@@ -52,10 +60,15 @@ static void keep_weights(network_training *t)
     const real *parameters = t->learner->parameters;
     const stack_call stack = stack_call_on(call->stack, &call->batch, t->m.tape);
     for (size_t i = 0; i < call->stack->layers * call->D; i++) {
+        const size_t layer = i / call->D, direction = i % call->D;
+        const strand_parameters p = parameters_of(call->stack, layer, direction);
         const strand_weights *w = &t->m.kept.of[i];
-        prepare_weights(&stack, i / call->D, i % call->D, parameters + call->at.stack, w);
-        if (keeps_table(&stack, i / call->D)) {
-            move_tables(t, &w->kept, input_weights_at(call, i), fill_table);
+        prepare_weights(&stack, layer, direction, parameters + call->at.stack, w);
+        if (keeps_table(&stack, layer)) {
+            move_kept(t, &w->kept_inputs, p.W_ih, fill_table);
+        }
+        if (keeps_wide(&stack)) {
+            move_kept(t, &w->kept_recurrent, p.W_hh, fill_wide);
         }
     }
     pack_transposed(PANEL_VECS, call->width, call->V, output_layer(call, parameters).Why, t->m.W_kept);
@@ -67,8 +80,15 @@ static void give_weights_back(network_training *t)
 {
     const network_call *call = &t->call;
     const stack_call stack = stack_call_on(call->stack, &call->batch, t->m.tape);
-    for (size_t direction = 0; t->m.kept.kept && keeps_table(&stack, 0) && direction < call->D; direction++) {
-        move_tables(t, &t->m.kept.of[direction].kept, input_weights_at(call, direction), empty_table);
+    for (size_t i = 0; t->m.kept.kept && i < call->stack->layers * call->D; i++) {
+        const strand_parameters p = parameters_of(call->stack, i / call->D, i % call->D);
+        const strand_weights *w = &t->m.kept.of[i];
+        if (keeps_table(&stack, i / call->D)) {
+            move_kept(t, &w->kept_inputs, p.W_ih, empty_table);
+        }
+        if (keeps_wide(&stack)) {
+            move_kept(t, &w->kept_recurrent, p.W_hh, empty_wide);
+        }
     }
     t->m.kept.kept = false;
 }

@@ -52,7 +52,8 @@ static network_shape network_option_shape(size_t i)
                            .shift = i % 29 % 4};
 }
 
-/* A large vocabulary and a wide layer; many rows, of which sums are taken in blocks; the least there is. */
+/* A large vocabulary and a wide layer; many rows, of which sums are taken in blocks; the least there is; recurrent weights
+ * in one copy whose rows are several parts. */
 static network_shape network_special_shape(size_t i)
 {
     static const network_shape shapes[] = {
@@ -65,10 +66,13 @@ static network_shape network_special_shape(size_t i)
         {{.stack = {FASTRNN_RNN_TANH, 1, 1, 1, 1, 1}, .outputs = 1}, .T = 1, .B = 1, .optimizer = 4, .width = 8},
         {{.stack = {FASTRNN_LSTM, 1, 1, 1, 1, 0}, .embeddings = 1, .outputs = 1},
          .T = 1, .B = 1, .optimizer = 11, .width = 1, .random_chunks = true},
+        {{.stack = {FASTRNN_LSTM, 9, 135, 1, 1, 1}, .outputs = 9}, .T = 6, .B = 1, .optimizer = 5, .width = 1},
+        {{.stack = {FASTRNN_GRU, 7, 89, 2, 1, 1}, .embeddings = 11, .outputs = 11},
+         .T = 5, .B = 1, .optimizer = 9, .width = 1, .by_value = true},
     };
     return shapes[i];
 }
-#define SPECIAL_NETWORKS 5
+#define SPECIAL_NETWORKS 7
 
 /* That of min-char-rnn, trained as min-char-rnn does: on a path of its own as long as b_hh is 0. */
 static network_shape char_rnn_shape(size_t i)
