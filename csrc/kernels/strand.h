@@ -16,7 +16,7 @@ typedef struct {
 
 #define MOST_SLOTS 5
 
-/* The recurrent weights of one sequence in one copy for both ways: W_hh^T, so that its gates are side by side. Rows of all
+/* The recurrent weights of one sequence in one copy for both ways: W_hh^T, the slots' gates side by side. Rows of all
  * gates have one padding, where the gates would have one each, and are long sums on the way back. */
 typedef struct {
     const real *W; /* (H, slots H), rows `row` apart, padded to whole registers */

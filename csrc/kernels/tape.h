@@ -238,7 +238,7 @@ static bool keeps_table(const stack_call *call, size_t layer)
 }
 
 /* Whether recurrent weights that are kept are so in one copy (strand.h): of one sequence, if all gates are multiplied with the
- * same state, which they are in the order of the slots, and if a gate alone would need padding. */
+ * same state, and if one alone would need padding. */
 static bool keeps_wide(const stack_call *call)
 {
     const cell_kind *cell = call->cell;

@@ -44,14 +44,24 @@ static void empty_table(const stack_call *call, real *W_ih, real *table)
 
 static void fill_wide(const stack_call *call, real *W_hh, real *W)
 {
-    const size_t columns = wide_columns(call);
-    transpose(columns, call->H, W_hh, call->H, W, padded_row(columns), TRANSPOSE_PADDED);
+    const slot_range range = call->cell->products[0];
+    const size_t H = call->H, columns = wide_columns(call), row = padded_row(columns);
+    for (size_t i = 0; i < range.count; i++) {
+        transpose(H, H, W_hh + call->cell->gate[range.first + i] * H * H, H, W + i * H, row, TRANSPOSE_DENSE);
+    }
+    for (size_t k = 0; k < H; k++) {
+        memset(W + k * row + columns, 0, (whole_lines(columns) - columns) * sizeof(real));
+    }
 }
 
 static void empty_wide(const stack_call *call, real *W_hh, real *W)
 {
-    const size_t columns = wide_columns(call);
-    transpose(call->H, columns, W, padded_row(columns), W_hh, call->H, TRANSPOSE_DENSE);
+    const slot_range range = call->cell->products[0];
+    const size_t H = call->H;
+    for (size_t i = 0; i < range.count; i++) {
+        transpose(H, H, W + i * H, padded_row(wide_columns(call)), W_hh + call->cell->gate[range.first + i] * H * H, H,
+                  TRANSPOSE_DENSE);
+    }
 }
 
 static void keep_weights(network_training *t)
