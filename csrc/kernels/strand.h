@@ -126,7 +126,7 @@ INLINE void put_side_by_side(const strand *s, slot_range range, const real *slot
 }
 
 /* slots += what W_hh adds, from one copy. */
-INLINE void wide_product(const strand *s, slot_range range, const real *state, real *slots, size_t t)
+static void wide_product(const strand *s, slot_range range, const real *state, real *slots, size_t t)
 {
     real *sums = s->wide->slots + t * s->wide->row;
     vecmat(s->H, range.count * s->H, s->wide->W, s->wide->row, state, t % 2, false, sums);
@@ -135,7 +135,7 @@ INLINE void wide_product(const strand *s, slot_range range, const real *state, r
 
 /* In the forward pass this was slots = ... + W_hh h, so now to (H) = or += W_hh^T d, if it is wanted; that of all steps the
  * d's stand side by side the gradient of W_hh wants. */
-INLINE void wide_back_product(const strand *s, slot_range range, const real *d, real *to, bool accumulate, size_t t,
+static void wide_back_product(const strand *s, slot_range range, const real *d, real *to, bool accumulate, size_t t,
                               bool wanted)
 {
     real *copies = s->wide->slots + t * s->wide->row;
