@@ -11,7 +11,10 @@
  * either is NaN, so that vec_min(limit, x) lets a NaN in x through. vec_rsqrt is 1 / sqrt(x) within 2 ulp for normal
  * x > 0, in two parts (inverse_root.h), vec_sqrt is sqrt(x) within 3 ulp for normal x >= 0, infinity and NaN,
  * vec_quotient is a / b within 2 ulp for 1 <= b < 2^64. vec_zip_low is a0 b0 a1 b1 ... of the lower halves of the
- * registers, vec_zip_high of the upper ones. */
+ * registers, vec_zip_high of the upper ones. Of 16 lanes there are also vec_join_low, the lower halves of two registers side
+ * by side, and vec_join_high.
+ *
+ * What fits the registers is there too: TILE_ROWS and TILE_VECS (tile.h), PIECE_VECS (matvec.h). */
 #ifndef FASTRNN_SIMD_LANES_H
 #define FASTRNN_SIMD_LANES_H
 

@@ -17,6 +17,7 @@ typedef uint32x4_t vec_bits;
 
 #define TILE_ROWS 8
 #define TILE_VECS 3 /* 8 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 28 of 32 registers */
+#define PIECE_VECS 16
 
 #if REAL_BITS == 64
 INLINE vec vec_set1(real x) { return vdupq_n_f64(x); }

@@ -31,9 +31,11 @@ typedef __m256 vec;
 #if VEC_BITS == 512
 #define TILE_ROWS 9
 #define TILE_VECS 3 /* 9 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 31 of 32 registers */
+#define PIECE_VECS 16
 #else
 #define TILE_ROWS 4
 #define TILE_VECS 3 /* 4 rows x 3 vectors of sums, 3 of the matrix, 1 broadcast: 16 of 16 registers */
+#define PIECE_VECS 8
 #endif
 
 INLINE vec vec_set1(real x) { return MM(set1)(x); }
@@ -158,6 +160,9 @@ INLINE vec vec_zip_high(vec a, vec b)
     const __m512i order = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     return _mm512_permutex2var_ps(a, order, b);
 }
+
+INLINE vec vec_join_low(vec a, vec b) { return _mm512_shuffle_f32x4(a, b, 0x44); }
+INLINE vec vec_join_high(vec a, vec b) { return _mm512_shuffle_f32x4(a, b, 0xee); }
 
 INLINE vec vec_select_less(vec a, vec b, vec then, vec otherwise)
 {
