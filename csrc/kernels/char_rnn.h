@@ -8,9 +8,9 @@ static void char_rnn_pack_but_inputs(const fastrnn_shape *shape, const TYPED(fas
                                      const workspace_layout *w, const packed_model *to)
 {
     const size_t H = shape->H, V = shape->V;
-    pack(w->panel_vecs, H, H, from->rnn.Whh, to->Whh);
+    pack(w->packing, H, H, from->rnn.Whh, to->Whh);
     copy_to_padded(1, H, from->rnn.bh, to->bh, w->h);
-    pack(PANEL_VECS, V, H, from->output.Why, to->Why);
+    pack(usual_packing, V, H, from->output.Why, to->Why);
     copy_to_padded(1, V, from->output.by, to->by, w->v);
 }
 
@@ -27,8 +27,8 @@ static void char_rnn_unpack(const fastrnn_shape *shape, const packed_model *from
 {
     const size_t H = shape->H, V = shape->V;
     transpose(V, H, from->Wxh_rows, w->h, to->rnn.Wxh, V, TRANSPOSE_DENSE);
-    unpack(w->panel_vecs, H, H, from->Whh, to->rnn.Whh);
-    unpack(PANEL_VECS, V, H, from->Why, to->output.Why);
+    unpack(w->packing, H, H, from->Whh, to->rnn.Whh);
+    unpack(usual_packing, V, H, from->Why, to->output.Why);
     copy_from_padded(1, H, from->bh, w->h, to->rnn.bh);
     copy_from_padded(1, V, from->by, w->v, to->output.by);
 }
@@ -38,9 +38,9 @@ static void char_rnn_transpose(const fastrnn_shape *shape, const workspace_layou
 {
     const size_t H = shape->H, V = shape->V;
     if (!w->one_copy) {
-        transpose_packed(w->panel_vecs, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
+        transpose_packed(w->packing, H, H, w->parameters.Whh, 0, H, w->Whh_transposed);
     }
-    transpose_packed(PANEL_VECS, V, H, w->parameters.Why, 0, V, w->Why_transposed);
+    transpose_packed(usual_packing, V, H, w->parameters.Why, 0, V, w->Why_transposed);
 }
 
 /* Packs the parameters for these inputs alone: of Wxh the columns of the characters that occur. */
@@ -67,7 +67,7 @@ static strand char_rnn_strand(const fastrnn_shape *shape, const workspace_layout
                     .u = w->h,
                     .slot_row = w->h,
                     .rows = {shape->T, shape->B, NULL},
-                    .panel_vecs = w->panel_vecs,
+                    .packing = w->packing,
                     .W_dense = w->one_copy ? w->parameters.Whh : NULL,
                     .hs = w->hs,
                     .slots = w->hs + shape->B * w->h,
@@ -111,12 +111,12 @@ static void input_backward(const fastrnn_shape *shape, const workspace_layout *w
 
 static void transpose_updated(const weight_target *weight, size_t first, size_t n)
 {
-    transpose_packed(weight->panel_vecs, weight->M, weight->N, weight->to, first, first + n, weight->copies);
+    transpose_packed(weight->packing, weight->M, weight->N, weight->to, first, first + n, weight->copies);
 }
 
 /* Where the gradient of a weight goes: to the caller's, or through the optimizer to the packed one and its transpose,
  * if it has one. */
-static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N, real *gradient, size_t panel_vecs,
+static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N, real *gradient, packing way,
                                      real *weight, real *transposed)
 {
     if (use->way != GRADIENT_APPLIED) {
@@ -126,7 +126,7 @@ static weight_target char_rnn_target(const gradient_use *use, size_t M, size_t N
                            .N = N,
                            .to = weight,
                            .packed = true,
-                           .panel_vecs = panel_vecs,
+                           .packing = way,
                            .follow = transposed != NULL ? transpose_updated : NULL,
                            .copies = transposed};
 }
@@ -139,7 +139,7 @@ static void rnn_gradients(const fastrnn_shape *shape, const workspace_layout *w,
     const bool applied = use->way == GRADIENT_APPLIED;
     real *transposed = w->one_copy ? NULL : w->Whh_transposed;
     const weight_target Whh =
-        char_rnn_target(use, H, H, gradients->Whh, w->panel_vecs, w->parameters.Whh, transposed);
+        char_rnn_target(use, H, H, gradients->Whh, w->packing, w->parameters.Whh, transposed);
     const right_factor hs_before = unpacked(w->hs, TB, H, h);
     weight_gradient(use, (left_factor){w->dhs, 1, h}, hs_before, &Whh, w->some_rows);
     bias_gradient(use, H, TB, w->dhs, h, applied ? w->parameters.bh : gradients->bh, w->dbias);
@@ -162,7 +162,7 @@ static void output_gradients(const fastrnn_shape *shape, const workspace_layout 
     const size_t H = shape->H, V = shape->V, TB = shape->T * shape->B;
     const bool applied = use->way == GRADIENT_APPLIED;
     const weight_target Why =
-        char_rnn_target(use, V, H, gradients->Why, PANEL_VECS, w->parameters.Why, w->Why_transposed);
+        char_rnn_target(use, V, H, gradients->Why, usual_packing, w->parameters.Why, w->Why_transposed);
     const right_factor hs = unpacked(w->hs + shape->B * w->h, TB, H, w->h); /* from h_0 on */
     weight_gradient(use, (left_factor){w->ys, 1, w->v}, hs, &Why, w->some_rows);
     bias_gradient(use, V, TB, w->ys, w->v, applied ? w->parameters.by : gradients->by, w->dbias);

@@ -18,11 +18,15 @@ static void transpose_gates(const cell_kind *cell, slot_range range, size_t H, s
 }
 
 /* All of them, packed. */
-static void pack_gates_transposed(size_t panel_vecs, const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K,
+static void pack_gates_transposed(packing way, const cell_kind *cell, slot_range range, size_t H, size_t u, size_t K,
                                   const real *W, real *dst)
 {
     const size_t N = range_width(range, H, u);
-    const partition panels = panels_of(panel_vecs, N);
+    if (range.count == 1) { /* the one that need not be whole lines, and may have a tail */
+        pack_transposed(way, K, N, W + cell->gate[range.first] * H * K, dst);
+        return;
+    }
+    const partition panels = panels_of(way.panel_vecs, N);
     for (size_t p = 0; p < panels.parts; p++) {
         const panel c = panel_at(&panels, N, p);
         transpose_gates(cell, range, H, u, K, W, c.first, c.first + c.width, dst + K * c.first, c.width);
@@ -30,24 +34,24 @@ static void pack_gates_transposed(size_t panel_vecs, const cell_kind *cell, slot
 }
 
 /* W_hh as recurrent_product wants it: the slots of each product packed, one product after the other. */
-static void pack_recurrent_transposed(size_t panel_vecs, const cell_kind *cell, size_t H, size_t u, const real *W_hh,
+static void pack_recurrent_transposed(packing way, const cell_kind *cell, size_t H, size_t u, const real *W_hh,
                                       real *dst)
 {
     for (size_t p = 0; p < 2; p++) {
         const slot_range range = cell->products[p];
         if (range.count > 0) {
-            pack_gates_transposed(panel_vecs, cell, range, H, u, H, W_hh, dst);
+            pack_gates_transposed(way, cell, range, H, u, H, W_hh, dst);
             dst += range.count * H * u;
         }
     }
 }
 
 /* W_hh as back_product wants it. */
-static void pack_recurrent(size_t panel_vecs, const cell_kind *cell, size_t H, const real *W_hh, real *dst)
+static void pack_recurrent(packing way, const cell_kind *cell, size_t H, const real *W_hh, real *dst)
 {
     for (size_t p = 0; p < 2; p++) {
         for (size_t i = 0; i < cell->products[p].count; i++) {
-            pack(panel_vecs, H, H, W_hh + cell->gate[cell->products[p].first + i] * H * H, dst);
+            pack(way, H, H, W_hh + cell->gate[cell->products[p].first + i] * H * H, dst);
             dst += packed_size(H, H);
         }
     }

@@ -18,40 +18,50 @@ typedef struct {
  * because where they lie each is on a page of its own. Slices are copies anyway. */
 #define TERMS_AT_ONCE 240
 
+/* Sums of fewer terms are so short that what they are made of must still be in L1 when they are used. */
+#define FEW_TERMS 48
+
 /* How many of the M rows of a weight's gradient, `row` numbers each, may be computed before they are used, whole
- * LINE_REALS of them. Those of a few terms take 16 KB at most and are still in L1, where that counts; those of more,
- * whose products take longer, 128 KB; those of a long sum 576 KB, so that few passes over B make them all. */
+ * LINE_REALS of them. Those of a few terms take 16 KB at most; those of more, whose products take longer, 128 KB; those
+ * of a long sum 576 KB, so that few passes over B make them all. */
 static size_t most_rows_at_once(size_t M, size_t row, size_t K)
 {
-    const size_t few = 48, bytes = K < few ? 16384 : K < LONG_SUM ? 131072 : 589824;
+    const size_t bytes = K < FEW_TERMS ? 16384 : K < LONG_SUM ? 131072 : 589824;
     const size_t fit = bytes / (LINE_REALS * row * sizeof(real));
     const size_t rows = (fit > 1 ? fit : 1) * LINE_REALS, all = whole_lines(M);
     return rows < all ? rows : all;
 }
 
-/* How many are, in as many passes: all about as many. */
+/* So many more may be taken by the last pass: another one would take longer than they do. */
+static size_t rows_left_over(size_t K)
+{
+    return K < FEW_TERMS ? 8 : 0;
+}
+
+/* How many are, in as few passes: all about as many. */
 static size_t rows_at_once(size_t M, size_t row, size_t K)
 {
-    const size_t most = most_rows_at_once(M, row, K), passes = (M + most - 1) / most;
-    return whole_lines((M + passes - 1) / passes);
+    const size_t most = most_rows_at_once(M, row, K), in_passes = M - (M < rows_left_over(K) ? M : rows_left_over(K));
+    const size_t passes = larger((in_passes + most - 1) / most, 1), rows = whole_lines((M + passes - 1) / passes);
+    return rows < most ? rows : most;
 }
 
 /* Numbers of scratch memory that weight_gradient needs for a gradient of M rows and N columns, or fewer rows, summed
  * over K terms: the rows, and the copy of A. */
 static size_t some_rows_size(size_t M, size_t N, size_t K)
 {
-    const size_t row = padded_row(N), rows = most_rows_at_once(M, row, K);
-    return rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows));
+    const size_t row = padded_row(N), rows = most_rows_at_once(M, row, K) + rows_left_over(K);
+    return larger(rows * row + (K < LONG_SUM ? 0 : TERMS_AT_ONCE * padded_row(rows)), MOST_TAIL * whole_lines(M));
 }
 
 /* A weight matrix (M, N), or for a gradient that isn't applied the matrix that it goes to. */
 typedef struct weight_target weight_target;
 struct weight_target {
     size_t M, N;
-    real *to;          /* rows `row` apart, or packed in panels of panel_vecs */
+    real *to;          /* rows `row` apart, or packed */
     size_t row;
     bool packed;
-    size_t panel_vecs; /* of the rows of the gradient too while they are in some_rows */
+    packing packing;   /* the panels are those of the gradient's rows too while they are in some_rows */
     /* Called when rows first ... first + n - 1 of a weight have been updated, for what is made of it; or NULL. */
     void (*follow)(const weight_target *weight, size_t first, size_t n);
     void *copies; /* follow's own */
@@ -59,7 +69,7 @@ struct weight_target {
 
 static weight_target dense_target(size_t M, size_t N, real *to)
 {
-    return (weight_target){.M = M, .N = N, .to = to, .row = N, .panel_vecs = PANEL_VECS};
+    return (weight_target){.M = M, .N = N, .to = to, .row = N, .packing = usual_packing};
 }
 
 /* An array of the optimizer's in the place that `to` has among the parameters. */
@@ -96,13 +106,31 @@ static bool comes_closely(const weight_target *weight, size_t n, const right_fac
     return !weight->packed && weight->row == weight->N && B->K <= K_AT_ONCE && B->K < LONG_SUM && !is_sliced(n, B);
 }
 
+/* Columns of a weight's gradient that are computed row by row: all but the tail of one that is packed. */
+static size_t columns_at_once(const weight_target *weight)
+{
+    return weight->packed ? columns_in_panels(weight->packing, weight->M, weight->N) : weight->N;
+}
+
+/* The others, the gradient A B's last ones, come as the weight has them, each as a row: they are the first rows of its
+ * transpose. */
+static void tail_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
+                          real *some_rows)
+{
+    const size_t M = weight->M, columns = columns_at_once(weight), tail = weight->N - columns, row = whole_lines(M);
+    const left_factor B_transposed = {B.data + columns, 1, B.row};
+    product(tail, B_transposed, unpacked(A.data, B.K, M, A.k_step), some_rows, row, false);
+    hand_over(use, tail, M, some_rows, row, weight->to + M * columns, row);
+}
+
 /* Rows i0 ... i0 + n - 1 of the gradient of a weight, packed. Within a panel the rows follow each other, in the
  * gradient as in a weight that is packed. */
 static void hand_over_panels(const gradient_use *use, const weight_target *weight, size_t i0, size_t n, const real *rows)
 {
-    const partition panels = panels_of(weight->panel_vecs, weight->N);
+    const size_t columns = columns_at_once(weight);
+    const partition panels = panels_of(weight->packing.panel_vecs, columns);
     for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, weight->N, p);
+        const panel c = panel_at(&panels, columns, p);
         const real *from = rows + n * c.first;
         if (weight->packed) {
             const size_t all = n * c.width;
@@ -143,14 +171,19 @@ static void long_product(size_t M, left_factor A, right_factor B, real *C, real 
     }
 }
 
-/* The gradient A B of a weight matrix, some rows at a time, in some_rows. A is a transposed matrix, i_step 1. */
+/* The gradient A B of a weight matrix, some rows at a time, in some_rows. A is a transposed matrix, i_step 1, and B as it
+ * lies. */
 static void weight_gradient(const gradient_use *use, left_factor A, right_factor B, const weight_target *weight,
                             real *some_rows)
 {
-    B.panel_vecs = weight->panel_vecs;
-    const size_t at_once = rows_at_once(weight->M, padded_row(weight->N), B.K);
-    for (size_t i0 = 0; i0 < weight->M; i0 += at_once) {
-        const size_t n = weight->M - i0 < at_once ? weight->M - i0 : at_once;
+    if (columns_at_once(weight) < weight->N) { /* first, because what follows the rows wants it too */
+        tail_gradient(use, A, B, weight, some_rows);
+    }
+    B.N = columns_at_once(weight);
+    B.panel_vecs = weight->packing.panel_vecs;
+    const size_t at_once = rows_at_once(weight->M, padded_row(weight->N), B.K), more = rows_left_over(B.K);
+    for (size_t i0 = 0, n; i0 < weight->M; i0 += n) {
+        n = weight->M - i0 <= at_once + more ? weight->M - i0 : at_once;
         const left_factor rows = {A.data + i0 * A.i_step, A.i_step, A.k_step};
         const bool closely = comes_closely(weight, n, &B);
         B.backward = closely;

@@ -50,13 +50,13 @@ static void linear_product(size_t N, size_t I, size_t O, const TYPED(fastrnn_lin
 static void linear_rows(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *x, size_t x_row,
                         real *packed_W, real *y, size_t y_row)
 {
-    pack_transposed(PANEL_VECS, I, O, layer->Why, packed_W);
+    pack_transposed(usual_packing, I, O, layer->Why, packed_W);
     linear_product(N, I, O, layer, x, x_row, packed_W, y, y_row);
 }
 
 static void linear_weight_follows(const weight_target *W, size_t first, size_t n)
 {
-    pack_columns(PANEL_VECS, W->N, W->M, W->to + first * W->N, first, first + n, W->copies);
+    pack_columns(usual_packing, W->N, W->M, W->to + first * W->N, first, first + n, W->copies);
 }
 
 /* In the forward pass this was y = W x + b, so now dW = sum over the rows of dy x^T, db = sum of dy ... kept is W^T packed,
@@ -79,7 +79,7 @@ static void linear_weights_back(const gradient_use *use, size_t N, size_t I, siz
 static void linear_inputs_back(size_t N, size_t I, size_t O, const TYPED(fastrnn_linear) *layer, const real *dy,
                                size_t y_row, real *packed_W, real *dx, size_t x_row)
 {
-    pack(PANEL_VECS, O, I, layer->Why, packed_W);
+    pack(usual_packing, O, I, layer->Why, packed_W);
     product(N, (left_factor){dy, y_row, 1}, packed(packed_W, O, I), dx, x_row, false);
 }
 

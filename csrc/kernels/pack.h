@@ -1,9 +1,25 @@
-/* Packed matrices: the panels that product.h wants, made from dense matrices and turned back into them. */
+/* Packed matrices: the panels that product.h wants, and after them the tail (tail.h), made from dense matrices and turned
+ * back into them. */
 
 /* Numbers that a packed (K, N) matrix takes, at any register width. */
 static size_t packed_size(size_t K, size_t N)
 {
     return K * whole_lines(N);
+}
+
+/* How a matrix is packed. */
+typedef struct {
+    size_t panel_vecs; /* registers of a panel at most */
+    bool may_have_tail;
+} packing;
+
+/* A matrix that isn't multiplied with single rows alone. */
+static const packing usual_packing = {PANEL_VECS, true};
+
+/* Of the columns of a packed (K, N) matrix those that lie in panels. */
+static size_t columns_in_panels(packing way, size_t K, size_t N)
+{
+    return way.may_have_tail ? N - tail_columns(K, N) : N;
 }
 
 /* Bytes of the L1 of processors that have a large one. */
@@ -23,14 +39,21 @@ static size_t swept_panel_vecs(size_t rows, size_t K, size_t N)
     return narrow ? NARROW_PANEL_VECS : PANEL_VECS;
 }
 
-static right_factor packed_in(size_t panel_vecs, const real *data, size_t K, size_t N)
+/* How such a matrix is packed. Of rows that fill tiles of the matrix unit all columns go there. */
+static packing swept_packing(size_t rows, size_t K, size_t N)
 {
-    return (right_factor){.data = data, .K = K, .N = N, .panel_vecs = panel_vecs};
+    return (packing){swept_panel_vecs(rows, K, N), rows < TILE_SIDE};
+}
+
+static right_factor packed_in(packing way, const real *data, size_t K, size_t N)
+{
+    const size_t columns = columns_in_panels(way, K, N);
+    return (right_factor){.data = data, .K = K, .N = columns, .tail = N - columns, .panel_vecs = way.panel_vecs};
 }
 
 static right_factor packed(const real *data, size_t K, size_t N)
 {
-    return packed_in(PANEL_VECS, data, K, N);
+    return packed_in(usual_packing, data, K, N);
 }
 
 /* Rows of N numbers as they lie, `row` apart. */
@@ -55,21 +78,26 @@ static panel panel_at(const partition *panels, size_t N, size_t p)
     return (panel){first, end - first, (end < N ? end : N) - first};
 }
 
-/* Rows first ... end - 1 of packed (K, N) = those of src, dense. */
-static void pack_rows(size_t panel_vecs, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
+/* Rows first ... end - 1 of packed (K, N) = those of src, dense. `first` is a multiple of LINE_REALS, and so is `end`
+ * unless it is K. */
+static void pack_rows(packing way, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
-    const partition panels = panels_of(panel_vecs, N);
+    const size_t columns = columns_in_panels(way, K, N);
+    const partition panels = panels_of(way.panel_vecs, columns);
     for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, N, p);
+        const panel c = panel_at(&panels, columns, p);
         for (size_t k = first; k < end; k++) {
             copy_filled(c.filled, src + k * N + c.first, c.width, dst + K * c.first + k * c.width);
         }
     }
+    for (size_t j = columns; j < N; j++) {
+        take_column(end - first, src + first * N + j, N, dst + K * columns + (j - columns) * whole_lines(K) + first);
+    }
 }
 
-static void pack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+static void pack(packing way, size_t K, size_t N, const real *src, real *dst)
 {
-    pack_rows(panel_vecs, K, N, src, 0, K, dst);
+    pack_rows(way, K, N, src, 0, K, dst);
 }
 
 /* Rows of N numbers need no padding and lie on cache lines, so that a product may as well write
@@ -89,50 +117,76 @@ static bool in_one_copy(size_t weights)
 
 /* Columns first ... end - 1 of packed (K, N) = src, dense (end - first, K), transposed. `first` is a multiple of VEC_LANES,
  * and the last register of columns is filled up with zeros. */
-static void pack_columns(size_t panel_vecs, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
+static void pack_columns(packing way, size_t K, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
-    const partition panels = panels_of(panel_vecs, N);
+    const size_t columns = columns_in_panels(way, K, N);
+    const partition panels = panels_of(way.panel_vecs, columns);
     for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, N, p);
+        const panel c = panel_at(&panels, columns, p);
         const size_t from = first > c.first ? first : c.first, to = end < c.first + c.width ? end : c.first + c.width;
         if (from < to) {
             transpose(to - from, K, src + (from - first) * K, K, dst + K * c.first + (from - c.first), c.width,
                       TRANSPOSE_PADDED);
         }
     }
+    for (size_t j = larger(first, columns); j < end && j < N; j++) {
+        const size_t row = whole_lines(K);
+        copy_filled(K, src + (j - first) * K, row, dst + K * columns + (j - columns) * row);
+    }
 }
 
-static void pack_transposed(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+static void pack_transposed(packing way, size_t K, size_t N, const real *src, real *dst)
 {
-    pack_columns(panel_vecs, K, N, src, 0, N, dst);
+    pack_columns(way, K, N, src, 0, N, dst);
 }
 
 /* dst, dense (K, N) = src, packed. */
-static void unpack(size_t panel_vecs, size_t K, size_t N, const real *src, real *dst)
+static void unpack(packing way, size_t K, size_t N, const real *src, real *dst)
 {
-    const partition panels = panels_of(panel_vecs, N);
+    const size_t columns = columns_in_panels(way, K, N);
+    const partition panels = panels_of(way.panel_vecs, columns);
     for (size_t p = 0; p < panels.parts; p++) {
-        const panel c = panel_at(&panels, N, p);
+        const panel c = panel_at(&panels, columns, p);
         for (size_t k = 0; k < K; k++) {
             memcpy(dst + k * N + c.first, src + K * c.first + k * c.width, c.filled * sizeof(real));
         }
     }
+    for (size_t j = columns; j < N; j++) {
+        put_column(K, src + K * columns + (j - columns) * whole_lines(K), dst + j, N);
+    }
 }
 
 /* Rows first ... end - 1 of a packed (M, N) matrix become columns of its packed transpose (N, M). `first` is a multiple
- * of VEC_LANES, and so is `end` unless it is M: whole registers of the transpose are written. */
-static void transpose_packed(size_t panel_vecs, size_t M, size_t N, const real *src, size_t first, size_t end, real *dst)
+ * of VEC_LANES, and so is `end` unless it is M: whole registers of the transpose are written. What lies in panels is
+ * transposed, and a row becomes a column of the tail, or the other way round, by being copied. */
+static void transpose_packed(packing way, size_t M, size_t N, const real *src, size_t first, size_t end, real *dst)
 {
-    const partition panels = panels_of(panel_vecs, N), panels_to = panels_of(panel_vecs, M);
+    const size_t columns = columns_in_panels(way, M, N), rows = columns_in_panels(way, N, M), tail_row = whole_lines(M);
+    const partition panels = panels_of(way.panel_vecs, columns), panels_to = panels_of(way.panel_vecs, rows);
+    const real *tail = src + M * columns;
     for (size_t q = 0; q < panels_to.parts; q++) {
-        const panel to = panel_at(&panels_to, M, q);
+        const panel to = panel_at(&panels_to, rows, q);
         const size_t i0 = first > to.first ? first : to.first;
         const size_t i1 = end < to.first + to.filled ? end : to.first + to.filled;
         for (size_t p = 0; i0 < i1 && p < panels.parts; p++) {
-            const panel from = panel_at(&panels, N, p);
+            const panel from = panel_at(&panels, columns, p);
             transpose(i1 - i0, from.filled, src + M * from.first + i0 * from.width, from.width,
                       dst + N * to.first + from.first * to.width + (i0 - to.first), to.width,
                       TRANSPOSE_PADDED);
+        }
+        for (size_t j = 0; i0 < i1 && j < N - columns; j++) {
+            copy_filled(i1 - i0, tail + j * tail_row + i0, vecs_in(i1 - i0) * VEC_LANES,
+                        dst + N * to.first + (columns + j) * to.width + (i0 - to.first));
+        }
+    }
+    for (size_t i = larger(first, rows); i < end; i++) {
+        real *row = dst + N * rows + (i - rows) * whole_lines(N);
+        for (size_t p = 0; p < panels.parts; p++) {
+            const panel from = panel_at(&panels, columns, p);
+            copy_filled(from.filled, src + M * from.first + i * from.width, from.width, row + from.first);
+        }
+        for (size_t j = columns; j < N; j++) {
+            row[j] = tail[(j - columns) * tail_row + i];
         }
     }
 }

@@ -16,7 +16,8 @@
  * aligned, that the prefetcher follows, with as many sums in flight as the latency of an addition asks for. */
 
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = A (M, K) B (K, N), and added
- * to that C as it was, or a bias (N), padded as C's rows are.
+ * to that C as it was, or a bias (N), padded as C's rows are. Where B has a tail, A's rows are contiguous, and C is not
+ * packed unless it is one row.
  *
  * Rows of C may also follow each other closely, C_row = N: what the last register of a row has too much falls on
  * the beginning of the next one, which is written after it, if the panels are taken from the last to the first, as
@@ -57,6 +58,15 @@ INLINE tile_call panel_of_product(const matrix_product *m, const partition *pane
     call.from = m->bias ? m->bias + column : m->accumulate ? call.C : NULL;
     call.from_row = m->bias ? 0 : C_row;
     return call;
+}
+
+/* The columns after the panels. */
+static void product_of_tail(const matrix_product *m)
+{
+    const right_factor *B = &m->B;
+    real *C = m->C + B->N;
+    const real *from = m->bias ? m->bias + B->N : m->accumulate ? C : NULL;
+    tail_product(m->M, m->A, B->K, B->tail, B->data + B->K * B->N, from, m->bias ? 0 : m->C_row, C, m->C_row);
 }
 
 /* Of M rows of A, those that are taken through all of B before the next ones: as many as fill 256 KB, a quarter of a
@@ -200,6 +210,9 @@ static void any_product(const matrix_product *m)
 #else
     product_by_tiles(m, 0);
 #endif
+    if (MOST_TAIL > 0 && m->B.tail > 0) {
+        product_of_tail(m);
+    }
 }
 
 /* C (M, N), rows C_row apart and padded to whole registers, or packed with C_row = 0, = or += A (M, K) B (K, N). */
@@ -220,6 +233,9 @@ INLINE void product_of_row(left_factor A, right_factor B, real *C, bool accumula
 {
     const matrix_product m = {1, A, B, NULL, accumulate, C, 0};
     const partition panels = panels_of_product(&m);
+    if (MOST_TAIL > 0 && B.tail > 0) {
+        product_of_tail(&m);
+    }
     for (size_t n = 0; n < panels.parts; n++) {
         const size_t p = nth_panel(&m, &panels, n);
         const tile_call call = panel_of_product(&m, &panels, p, 0);

@@ -112,9 +112,9 @@ static uintptr_t prepare_layer(const sampler *s, size_t layer, const layer_param
     l->table_row = table_row(stack);
     l->W_ih = NULL;
     slot_biases(cell, H, u, p->b_ih, p->b_hh, l->weights.bias);
-    pack_recurrent_transposed(l->s.panel_vecs, cell, H, u, p->W_hh, l->weights.Whh_transposed);
+    pack_recurrent_transposed(l->s.packing, cell, H, u, p->W_hh, l->weights.Whh_transposed);
     if (!is_one_hot(stack, layer)) {
-        pack_gates_transposed(PANEL_VECS, cell, inputs, H, u, I, p->W_ih, l->weights.Wih_transposed);
+        pack_gates_transposed(usual_packing, cell, inputs, H, u, I, p->W_ih, l->weights.Wih_transposed);
     } else if (few_columns(tokens, I)) {
         l->W_ih = p->W_ih;
     } else {
@@ -126,7 +126,7 @@ static uintptr_t prepare_layer(const sampler *s, size_t layer, const layer_param
 
 static void prepare_output(const sampler *s, const TYPED(fastrnn_linear) *layer)
 {
-    pack_transposed(PANEL_VECS, s->call.H, s->call.V, layer->Why, s->W);
+    pack_transposed(usual_packing, s->call.H, s->call.V, layer->Why, s->W);
     copy_to_padded(1, s->call.V, layer->by, s->by, s->call.v);
 }
 

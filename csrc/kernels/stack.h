@@ -5,7 +5,7 @@ static strand strand_of(const stack_call *call, const strand_tape *tape)
 {
     return (strand){.B = call->batch->B, .H = call->H, .h = call->h, .u = call->u,
                     .slot_row = call->slot_row, .rows = call->plan.rows,
-                    .panel_vecs = recurrent_panel_vecs(call->cell, call->batch->B, call->H),
+                    .packing = recurrent_packing(call->cell, call->batch->B, call->H),
                     .hs = tape->hs, .cs = tape->cs, .slots = tape->slots};
 }
 
@@ -139,21 +139,22 @@ static void prepare_weights(const stack_call *call, size_t layer, size_t directi
 {
     const cell_kind *cell = call->cell;
     const slot_range inputs = {0, cell->input_slots};
-    const size_t H = call->H, u = call->u, panel_vecs = recurrent_panel_vecs(cell, call->batch->B, H);
+    const size_t H = call->H, u = call->u;
+    const packing recurrent = recurrent_packing(cell, call->batch->B, H);
     const strand_parameters p = parameters_of(call->stack, layer, direction);
     prepare_biases(call, parameters, &p, w);
     if (!is_one_hot(call, layer) || reads_embedded_table(call, layer)) {
-        pack_gates_transposed(PANEL_VECS, cell, inputs, H, u, stack_inputs(call->stack, layer), parameters + p.W_ih,
+        pack_gates_transposed(usual_packing, cell, inputs, H, u, stack_inputs(call->stack, layer), parameters + p.W_ih,
                               w->Wih_transposed);
     } else if (!reads_columns(call, layer)) {
         one_hot_table(call, parameters + p.W_ih, w->table);
     }
     const bool wide = w->wide.W != NULL; /* that is filled by who keeps it */
     if (!wide && !reads_dense_forward(call, parameters + p.W_hh)) {
-        pack_recurrent_transposed(panel_vecs, cell, H, u, parameters + p.W_hh, w->Whh_transposed);
+        pack_recurrent_transposed(recurrent, cell, H, u, parameters + p.W_hh, w->Whh_transposed);
     }
     if (w->Whh != NULL && !reads_dense_back(call, parameters + p.W_hh)) {
-        pack_recurrent(panel_vecs, cell, H, parameters + p.W_hh, w->Whh);
+        pack_recurrent(recurrent, cell, H, parameters + p.W_hh, w->Whh);
     }
 }
 
@@ -280,7 +281,7 @@ static void inputs_back(const stack_call *call, size_t layer, size_t N, const sl
     const cell_kind *cell = call->cell;
     const size_t H = call->H, I = stack_inputs(call->stack, layer);
     for (size_t slot = 0; slot < cell->input_slots; slot++) {
-        pack(PANEL_VECS, H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
+        pack(usual_packing, H, I, W_ih + cell->gate[slot] * H * I, w->Wih);
         product(N, (left_factor){d->data + slot * call->u, d->row, 1}, packed(w->Wih, H, I), dx, dx_row, slot > 0);
     }
 }
@@ -314,7 +315,7 @@ static void lead_back(const stack_call *call, size_t layer, size_t direction, co
     } else if (w->kept != NULL) {
         s->Whh = weights_of(call, w->kept, layer, direction)->Whh;
     } else {
-        pack_recurrent(s->panel_vecs, call->cell, call->H, W_hh, w->Whh);
+        pack_recurrent(s->packing, call->cell, call->H, W_hh, w->Whh);
         s->Whh = w->Whh;
     }
 }
@@ -383,16 +384,17 @@ static void recurrent_gate_follows(const weight_target *gate, size_t first, size
     const gate_copies *copies = gate->copies;
     const stack_call *call = copies->call;
     const cell_kind *cell = call->cell;
-    const size_t H = call->H, u = call->u, panel_vecs = recurrent_panel_vecs(cell, call->batch->B, H);
+    const size_t H = call->H, u = call->u;
+    const packing recurrent = recurrent_packing(cell, call->batch->B, H);
     const size_t product = in_range(cell->products[0], copies->slot) ? 0 : 1;
     const slot_range range = cell->products[product];
     const size_t earlier = product == 0 ? 0 : cell->products[0].count, column = (copies->slot - range.first) * u + first;
     if (!reads_dense_forward(call, copies->W_hh)) {
-        pack_columns(panel_vecs, H, range_width(range, H, u), gate->to + first * H, column, column + n,
+        pack_columns(recurrent, H, range_width(range, H, u), gate->to + first * H, column, column + n,
                      copies->weights->Whh_transposed + earlier * H * u);
     }
     if (!reads_dense_back(call, copies->W_hh)) {
-        pack_rows(panel_vecs, H, H, gate->to, first, first + n,
+        pack_rows(recurrent, H, H, gate->to, first, first + n,
                   copies->weights->Whh + recurrent_index(cell, copies->slot) * packed_size(H, H));
     }
 }
@@ -403,7 +405,7 @@ static void input_gate_follows(const weight_target *gate, size_t first, size_t n
     const stack_call *call = copies->call;
     const slot_range inputs = {0, call->cell->input_slots};
     const size_t column = copies->slot * call->u + first;
-    pack_columns(PANEL_VECS, gate->N, range_width(inputs, call->H, call->u), gate->to + first * gate->N, column, column + n,
+    pack_columns(usual_packing, gate->N, range_width(inputs, call->H, call->u), gate->to + first * gate->N, column, column + n,
                  copies->weights->Wih_transposed);
 }
 

@@ -33,7 +33,7 @@ typedef struct {
     step_rows rows;
     real *hs, *cs;        /* (B + N, h) the states before the first step, then after each; cs: an LSTM's */
     real *slots;          /* (N, slot_row) */
-    size_t panel_vecs;    /* of packed recurrent weights */
+    packing packing;      /* of packed recurrent weights */
     const wide_weights *wide; /* W_hh in one copy, or NULL */
     const real *W_dense;  /* W_hh, dense, where it is multiplied as it lies, or NULL: packed, as follows */
     const real *Whh_transposed; /* the slots' gates of W_hh side by side, transposed, as recurrent_product wants them */
@@ -81,9 +81,9 @@ static size_t recurrent_slots(const cell_kind *cell)
 }
 
 /* Of W_hh, packed either way, for B sequences. */
-static size_t recurrent_panel_vecs(const cell_kind *cell, size_t B, size_t H)
+static packing recurrent_packing(const cell_kind *cell, size_t B, size_t H)
 {
-    return swept_panel_vecs(B, H, recurrent_slots(cell) * H);
+    return swept_packing(B, H, recurrent_slots(cell) * H);
 }
 
 /* Numbers that the slots of a range take side by side: one alone needs no room for the next. */
@@ -96,7 +96,7 @@ static size_t range_width(slot_range range, size_t H, size_t u)
 INLINE right_factor forward_weights(const strand *s, const cell_kind *cell, size_t p)
 {
     const size_t earlier = p == 0 ? 0 : cell->products[0].count;
-    right_factor weights = packed_in(s->panel_vecs, s->Whh_transposed + earlier * s->H * s->u, s->H,
+    right_factor weights = packed_in(s->packing, s->Whh_transposed + earlier * s->H * s->u, s->H,
                                      range_width(cell->products[p], s->H, s->u));
     weights.slices = s->slices[p];
     return weights;
@@ -183,7 +183,7 @@ INLINE size_t recurrent_index(const cell_kind *cell, size_t slot)
 /* What the gradients of the slot of that index are multiplied with. */
 INLINE right_factor backward_weights(const strand *s, size_t i)
 {
-    right_factor weights = packed_in(s->panel_vecs, s->Whh + i * packed_size(s->H, s->H), s->H, s->H);
+    right_factor weights = packed_in(s->packing, s->Whh + i * packed_size(s->H, s->H), s->H, s->H);
     weights.slices = s->slices[i];
     return weights;
 }

@@ -16,10 +16,12 @@ typedef struct {
 
 typedef struct slice_tile slice_tile; /* slices.h */
 
-/* The right factor B (K, N), N padded with finite numbers to whole registers. */
+/* The right factor B (K, N), N padded with finite numbers to whole registers, and, if it is packed, what of its columns
+ * fills no register (tail.h). */
 typedef struct {
     const real *data;
     size_t K, N;
+    size_t tail;       /* columns after the N, which are whole registers then */
     size_t row;        /* numbers from row to row; 0 for a packed matrix */
     size_t panel_vecs; /* registers of a panel at most: of B, if that is packed, and of C, if that is */
     bool backward;     /* take the panels from last to first; changes no result */

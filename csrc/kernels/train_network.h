@@ -81,7 +81,7 @@ static void keep_weights(network_training *t)
             move_kept(t, &w->kept_recurrent, p.W_hh, fill_wide);
         }
     }
-    pack_transposed(PANEL_VECS, call->width, call->V, output_layer(call, parameters).Why, t->m.W_kept);
+    pack_transposed(usual_packing, call->width, call->V, output_layer(call, parameters).Why, t->m.W_kept);
     t->m.kept.kept = true;
 }
 

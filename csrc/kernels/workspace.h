@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
     size_t h, v;       /* numbers from row to row */
-    size_t panel_vecs; /* of Whh and Whh_transposed */
+    packing packing;   /* of Whh and Whh_transposed */
     bool one_copy;
     packed_model parameters, memory;
     real *Whh_transposed, *Why_transposed;
@@ -65,7 +65,7 @@ static uintptr_t lay_out(const fastrnn_shape *shape, uintptr_t begin, workspace_
     w->h = h;
     w->v = v;
     w->one_copy = B == 1 && H % LINE_REALS == 0 && in_one_copy(H * H);
-    w->panel_vecs = w->one_copy ? vecs_in(H) : swept_panel_vecs(B, H, H);
+    w->packing = w->one_copy ? (packing){vecs_in(H), false} : swept_packing(B, H, H);
     w->parameters = take_model(&next, H, V);
     w->Whh_transposed = take(&next, w->one_copy ? 0 : packed_size(H, H) * size);
     w->Why_transposed = take(&next, packed_size(H, V) * size);
