@@ -5,9 +5,7 @@
  * multiply-adds a column, where the register that they are too few for would take K. */
 
 /* So many columns are a tail at most. In narrower registers too little lies idle to gain anything. */
-#ifndef MOST_TAIL
 #define MOST_TAIL (VEC_LANES >= 16 ? VEC_LANES / 4 : 0)
-#endif
 
 /* How many of N columns are, if any: sums of few terms take as long as their lanes do to be added up. A packed matrix
  * never takes more than K rows of whole lines: rows of at most K + LINE_REALS - 1 numbers take no more than the padding
