@@ -104,9 +104,10 @@ INLINE void tile_begin(const size_t rows, const size_t vecs, const size_t chains
             }
         }
     } else {
-        UNROLL for (size_t i = 0; i < rows; i++) {
+        const real *from = call->from;
+        UNROLL for (size_t i = 0; i < rows; i++, from += call->from_row) {
             UNROLL for (size_t v = 0; v < vecs; v++) {
-                sums[0][i][v] = vec_load(call->from + i * call->from_row + v * VEC_LANES);
+                sums[0][i][v] = vec_load(from + v * VEC_LANES);
             }
         }
     }
@@ -116,13 +117,14 @@ INLINE void tile_begin(const size_t rows, const size_t vecs, const size_t chains
 INLINE void tile_end(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
                      vec sums[4][TILE_ROWS][PANEL_VECS])
 {
-    UNROLL for (size_t i = 0; i < rows; i++) {
+    real *C = call->C;
+    UNROLL for (size_t i = 0; i < rows; i++, C += call->C_row) {
         UNROLL for (size_t v = 0; v < vecs; v++) {
             vec sum = sums[0][i][v];
             UNROLL for (size_t c = 1; c < chains; c++) {
                 sum = vec_add(sum, sums[c][i][v]);
             }
-            vec_store(call->C + i * call->C_row + v * VEC_LANES, sum);
+            vec_store(C + v * VEC_LANES, sum);
         }
     }
 }
