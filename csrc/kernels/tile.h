@@ -113,7 +113,7 @@ INLINE void tile_begin(const size_t rows, const size_t vecs, const size_t chains
     }
 }
 
-/* C = the sums of all chains. */
+/* C = the sums of all chains. From row to row by adding, as above: multiples of C_row would be computed one by one. */
 INLINE void tile_end(const size_t rows, const size_t vecs, const size_t chains, const tile_call *call,
                      vec sums[4][TILE_ROWS][PANEL_VECS])
 {
