@@ -10,11 +10,13 @@ INLINE real sum_of(const size_t n, const vec *registers)
     return vec_reduce_add(sum);
 }
 
-/* `rounds` times 16 independent multiply-adds on whole registers: returns how many numbers were multiplied and
- * added. */
+/* Sums that wait for none of each other: enough for two to begin in each cycle, and so few that they stay in registers,
+ * 32 of which are there with tall tiles and 16 otherwise. */
+#define CHAINS (TILE_ROWS >= 8 ? 16 : 12)
+
+/* `rounds` times CHAINS multiply-adds on whole registers: returns how many numbers were multiplied and added. */
 static size_t ceiling_fma(size_t rounds, real *result)
 {
-    enum { CHAINS = 16 };
     vec sums[CHAINS];
     UNROLL for (size_t c = 0; c < CHAINS; c++) {
         sums[c] = vec_set1((real)c);
@@ -31,7 +33,7 @@ static size_t ceiling_fma(size_t rounds, real *result)
 
 /* What is done to memory goes through it to and fro, a group of registers at a time: so where it exceeds a cache, what
  * was used last is still there. */
-#define GROUP_VECS 16
+#define GROUP_VECS CHAINS
 #define GROUP (GROUP_VECS * VEC_LANES)
 
 /* Group i of n numbers in this round; the last group, if it is not whole, is left out. */
